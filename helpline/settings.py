@@ -1,0 +1,99 @@
+"""The one frozen description of how this process is to run; the only reader of the environment.
+
+Secrets of the key ring never pass through here: a process opens them itself, by the path named here
+(`/proc/<pid>/environ` outlives a popped variable).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import quote, urlsplit
+
+Environment = Literal["development", "test", "production"]
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that may start; the text says what to change."""
+
+
+def _option(name: str, default: Any, about: str) -> Any:
+    return field(default=default, metadata={"env": name, "about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings. Field metadata holds the variable's name and its explanation (`.env.example` is made from it)."""
+
+    env: Environment = _option("HELPLINE_ENV", "development", "development, test or production")
+    database_url: str = _option(
+        "DATABASE_URL", "", "PostgreSQL 18 for the web process (role helpline_web); empty: the embedded one under var/"
+    )
+    database_worker_url: str = _option("DATABASE_WORKER_URL", "", "the same database for workers (role helpline_worker)")
+    database_relay_url: str = _option("DATABASE_RELAY_URL", "", "the same database for the relay (role helpline_relay)")
+    database_owner_url: str = _option(
+        "DATABASE_OWNER_URL", "", "the same database for migrations only (role helpline_owner)"
+    )
+    database_admin_url: str = _option(
+        "DATABASE_ADMIN_URL", "", "a superuser, for `flask prepare-database` only; unset it afterwards"
+    )
+    redis_url: str = _option("REDIS_URL", "", "Redis or Valkey, broker and counters; empty: the embedded one under var/")
+    database_pool_size: int = _option("DATABASE_POOL_SIZE", 8, "connections a process keeps")
+    keys_path: Path = _option("HELPLINE_KEYS_FILE", Path(), "the key ring's file, mode 0600; made by `flask make-keys`")
+    public_url: str = _option("HELPLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the address people open; used in links")
+    port: int = _option("PORT", 8080, "where the web process listens")
+    host: str = _option("HOST", "127.0.0.1", "the address the web process binds to")
+    web_workers: int = _option("WEB_WORKERS", 2, "web processes")
+    trusted_proxies: int = _option("TRUSTED_PROXIES", 0, "how many reverse proxies stand in front")
+    secure_cookies: bool = _option("SECURE_COOKIES", False, "cookies over TLS only; must be true in production")
+    smtp_host: str = _option("SMTP_HOST", "", "mail server; empty: mail is kept as not sent, and said so")
+    smtp_port: int = _option("SMTP_PORT", 25, "its port")
+    smtp_starttls: bool = _option("SMTP_STARTTLS", False, "upgrade the connection by STARTTLS")
+    smtp_user: str = _option("SMTP_USER", "", "user name at the mail server")
+    smtp_password_path: Path = _option("SMTP_PASSWORD_FILE", Path(), "file with that user's password")
+    mail_from: str = _option("MAIL_FROM", "Helpline <helpline@localhost>", "sender of every message")
+    embedded_path: Path = _option("HELPLINE_VAR", ROOT / "var", "where embedded servers, keys and logs live")
+    clock_offset_path: Path = _option(
+        "HELPLINE_CLOCK_OFFSET_FILE", Path(), "tests only: a file with seconds to add to the clock"
+    )
+    failpoints: str = _option("HELPLINE_FAILPOINTS", "", "tests only: names of points at which the process kills itself")
+    log_level: str = _option("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
+    demo: bool = _option("HELPLINE_DEMO", False, "demo accounts may sign in; refused in production")
+    session_idle_minutes: int = _option("SESSION_IDLE_MINUTES", 15, "the page locks after so long without a touch")
+    session_hours: int = _option("SESSION_HOURS", 12, "a session ends after so long, whatever is done in it")
+    upload_limit_bytes: int = _option("UPLOAD_LIMIT_BYTES", 64 * 1024 * 1024, "largest request body")
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+
+def _convert(kind: Any, name: str, text: str) -> Any:
+    if kind is bool:
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off", ""}:
+            return False
+        raise SettingsError(f"{name} must be true or false, not {text!r}")
+    if kind is int:
+        if not text.strip().isdigit():
+            raise SettingsError(f"{name} must be a whole number, not {text!r}")
+        return int(text)
+    if kind is Path:
+        return Path(text) if text else Path()
+    if get_args(kind) and text not in get_args(kind):
+        raise SettingsError(f"{name} must be one of {', '.join(get_args(kind))}, not {text!r}")
+    return text
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment once. Raises SettingsError with one sentence a reader can act on."""
+    source = os.environ if environ is None else environ
+    values = {}
+    for option in fields(Settings):
+        name = option.metadata["env"]
+        if name in source:
+            values[option.name] = _convert(option.type, name, source[name])
+    return Settings(**values)
