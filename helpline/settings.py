@@ -4,15 +4,19 @@ Secrets of the key ring never pass through here: a process opens them itself, by
 (`/proc/<pid>/environ` outlives a popped variable).
 """
 
+# ruff: noqa: RUF009 - _option makes a dataclass field
+
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import quote, urlsplit
 
 Environment = Literal["development", "test", "production"]
 ROOT = Path(__file__).resolve().parent.parent
+EMBEDDED_ADDRESSES = "addresses.json"  # in HELPLINE_VAR, mode 0600: where `make run` says what it started
+KEYS = "keys.json"  # in HELPLINE_VAR, unless HELPLINE_KEYS_FILE says otherwise
 
 
 class SettingsError(Exception):
@@ -31,7 +35,9 @@ class Settings:
     database_url: str = _option(
         "DATABASE_URL", "", "PostgreSQL 18 for the web process (role helpline_web); empty: the embedded one under var/"
     )
-    database_worker_url: str = _option("DATABASE_WORKER_URL", "", "the same database for workers (role helpline_worker)")
+    database_worker_url: str = _option(
+        "DATABASE_WORKER_URL", "", "the same database for workers (role helpline_worker)"
+    )
     database_relay_url: str = _option("DATABASE_RELAY_URL", "", "the same database for the relay (role helpline_relay)")
     database_owner_url: str = _option(
         "DATABASE_OWNER_URL", "", "the same database for migrations only (role helpline_owner)"
@@ -39,9 +45,15 @@ class Settings:
     database_admin_url: str = _option(
         "DATABASE_ADMIN_URL", "", "a superuser, for `flask prepare-database` only; unset it afterwards"
     )
-    redis_url: str = _option("REDIS_URL", "", "Redis or Valkey, broker and counters; empty: the embedded one under var/")
+    redis_url: str = _option(
+        "REDIS_URL", "", "Redis or Valkey, broker and counters; empty: the embedded one under var/"
+    )
     database_pool_size: int = _option("DATABASE_POOL_SIZE", 8, "connections a process keeps")
-    keys_path: Path = _option("HELPLINE_KEYS_FILE", Path(), "the key ring's file, mode 0600; made by `flask make-keys`")
+    keys_path: Path = _option(
+        "HELPLINE_KEYS_FILE",
+        Path(),
+        "the key ring's file, mode 0600; made by `flask make-keys`; empty: keys.json in HELPLINE_VAR",
+    )
     public_url: str = _option("HELPLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the address people open; used in links")
     port: int = _option("PORT", 8080, "where the web process listens")
     host: str = _option("HOST", "127.0.0.1", "the address the web process binds to")
@@ -58,12 +70,15 @@ class Settings:
     clock_offset_path: Path = _option(
         "HELPLINE_CLOCK_OFFSET_FILE", Path(), "tests only: a file with seconds to add to the clock"
     )
-    failpoints: str = _option("HELPLINE_FAILPOINTS", "", "tests only: names of points at which the process kills itself")
+    failpoints: str = _option(
+        "HELPLINE_FAILPOINTS", "", "tests only: names of points at which the process kills itself"
+    )
     log_level: str = _option("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
     demo: bool = _option("HELPLINE_DEMO", False, "demo accounts may sign in; refused in production")
     session_idle_minutes: int = _option("SESSION_IDLE_MINUTES", 15, "the page locks after so long without a touch")
     session_hours: int = _option("SESSION_HOURS", 12, "a session ends after so long, whatever is done in it")
     upload_limit_bytes: int = _option("UPLOAD_LIMIT_BYTES", 64 * 1024 * 1024, "largest request body")
+    embedded: bool = field(default=False)  # the addresses are those of the embedded servers; no variable sets this
 
     @property
     def production(self) -> bool:
@@ -88,12 +103,51 @@ def _convert(kind: Any, name: str, text: str) -> Any:
     return text
 
 
+def _dotenv(path: Path) -> dict[str, str]:
+    """NAME=value lines of a file beside the project, if there is one; comments and blank lines are skipped."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
+
+
+def _texts(source: Mapping[str, str]) -> dict[str, str]:
+    """Every variable that says something; an address may stand in a file named by `<NAME>_FILE`."""
+    texts = {}
+    for name in (option.metadata["env"] for option in fields(Settings) if option.metadata):
+        named = source.get(f"{name}_FILE", "") if name.endswith("_URL") else ""
+        if source.get(name):
+            texts[name] = source[name]
+        elif named:
+            try:
+                texts[name] = Path(named).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"{name}_FILE names {named}, which can't be read ({error.strerror})") from error
+    return texts
+
+
+def _embedded_addresses(var: Path) -> dict[str, str]:
+    try:
+        known: dict[str, str] = json.loads((var / EMBEDDED_ADDRESSES).read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{var / EMBEDDED_ADDRESSES} can't be read ({error}); start make run again") from error
+    return known
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment once. Raises SettingsError with one sentence a reader can act on."""
-    source = os.environ if environ is None else environ
-    values = {}
-    for option in fields(Settings):
-        name = option.metadata["env"]
-        if name in source:
-            values[option.name] = _convert(option.type, name, source[name])
-    return Settings(**values)
+    """Read the environment (and `.env` below it) once. Raises SettingsError with one sentence a reader can act on.
+
+    Without addresses of servers they are those of the embedded ones, if these are running.
+    """
+    texts = _texts({**_dotenv(ROOT / ".env"), **os.environ} if environ is None else environ)
+    var = Path(texts.get("HELPLINE_VAR") or Settings.embedded_path)
+    external = "DATABASE_URL" in texts or "REDIS_URL" in texts
+    addresses = {} if external else _embedded_addresses(var)
+    texts = {"HELPLINE_KEYS_FILE": str(var / KEYS), **addresses, **texts}
+    values = {
+        option.name: _convert(option.type, option.metadata["env"], texts[option.metadata["env"]])
+        for option in fields(Settings)
+        if option.metadata and option.metadata["env"] in texts
+    }
+    return Settings(**values, embedded=bool(addresses))

