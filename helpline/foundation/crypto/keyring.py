@@ -159,7 +159,7 @@ def _open_at_once(name: str, flags: int) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb", opener=_open_at_once) as file:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "rb", opener=_open_at_once) as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise KeyRingError(f"{path} is not a file; name the key file itself.")
