@@ -165,7 +165,7 @@ def sole_use(home: Path, who: str) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.truncate(0)
+            lock.truncate(0)  # the file may be gone with its folder by now; this one is still ours
 
 
 def passwords(home: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """PostgreSQL and Valkey of one instance, started together and stopped in the right order."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,17 @@ def running(settings: Settings, *, durable: bool = True, tick: Callable[[], None
             yield servers
         finally:
             servers.stop()
+
+
+def erase(var: Path) -> None:
+    """Delete an instance and all it holds. Raises ServerError while anything uses it."""
+    place = find_place(var)
+    with sole_use(place.home, "being erased"):
+        postgres.clear_leftovers(place)
+        valkey.clear_leftovers(place)
+        shutil.rmtree(place.sockets)
+        shutil.rmtree(place.home)
+    shutil.rmtree(var, ignore_errors=True)
 
 
 def _start(place: Place, *, durable: bool, tick: Callable[[], None]) -> Servers:

@@ -1,0 +1,171 @@
+"""The test bed: one embedded PostgreSQL and Valkey per session, one database per worker, and no way out to a network."""
+
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+import pytest_socket
+import redis
+from flask import Flask
+from flask_migrate import Migrate, upgrade
+from psycopg import sql
+
+from helpline.embedded import servers
+from helpline.embedded.processes import ServerError
+from helpline.foundation.crypto.keyring import make_keys
+from helpline.foundation.db import db
+from helpline.foundation.provision import prepare_database
+from helpline.settings import ROOT, Settings
+
+TEMPLATE = "helpline_template"
+PREFIX = "helpline-tests-"
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+
+@dataclass(frozen=True)
+class TestBed:
+    """Where this session's servers are; plain texts, so that xdist can hand it to its workers."""
+
+    __test__ = False
+    admin_url: str = field(repr=False)
+    urls: dict[str, str] = field(repr=False)  # owner, web, worker and relay addresses of the template
+    redis_url: str = field(repr=False)
+    folder: str
+    migration_problem: str  # empty when the template is migrated
+
+    def urls_of(self, database: str) -> dict[str, str]:
+        return {login: url.replace(f"/{TEMPLATE}?", f"/{database}?") for login, url in self.urls.items()}
+
+    def make_database(self, name: str, template: str = TEMPLATE) -> dict[str, str]:
+        """A new database, copied from the migrated template (or `template0`: empty), and its four addresses."""
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        urls = self.urls_of(name)
+        prepare_database(self.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"], template=template)
+        return urls
+
+
+BED = pytest.StashKey[TestBed]()
+STACK = pytest.StashKey[ExitStack]()
+
+
+def _sweep_stale() -> None:
+    """Delete what killed sessions left: whoever still uses a folder holds its lock."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(ServerError, OSError):
+            servers.erase(folder)
+
+
+def _start(stack: ExitStack) -> TestBed:
+    _sweep_stale()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder.chmod(0o755)  # the servers' own account must reach its data, which is closed to all others
+    stack.callback(lambda: servers.erase(folder))
+    running = stack.enter_context(servers.running(Settings(embedded_path=folder, port=0), durable=False))
+    urls = running.urls_of(TEMPLATE)
+    prepare_database(running.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
+    make_keys(folder / "keys.json", generated=True)
+    return TestBed(running.admin_url, urls, running.redis_url, str(folder), _migrate(urls))
+
+
+def _migrate(urls: dict[str, str]) -> str:
+    """Bring the template to the newest revision, as its owner. Returns what went wrong, so that the rest can run."""
+    app = Flask("migrate")
+    app.config["SQLALCHEMY_DATABASE_URI"] = urls["owner"]
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+    with app.app_context():
+        try:
+            upgrade()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure is told to the tests that need the template
+            return f"The template can't be migrated: {getattr(error, 'orig', error)}\n{traceback.format_exc(limit=-3)}"
+        finally:
+            db.engine.dispose()
+    return ""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STACK] = ExitStack()
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        config.stash[BED] = TestBed(**workerinput["test_bed"])
+
+
+def pytest_configure_node(node: "pytest.Item") -> None:
+    """xdist: the controller owns the servers and tells each worker where they are."""
+    if BED not in node.config.stash:
+        node.config.stash[BED] = _start(node.config.stash[STACK])
+    node.workerinput["test_bed"] = asdict(node.config.stash[BED])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[STACK].close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    pytest_socket.socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def bed(pytestconfig: pytest.Config) -> TestBed:
+    """The session's servers, started on first use."""
+    if BED not in pytestconfig.stash:
+        pytestconfig.stash[BED] = _start(pytestconfig.stash[STACK])
+    return pytestconfig.stash[BED]
+
+
+@pytest.fixture(scope="session")
+def worker_number(pytestconfig: pytest.Config) -> int:
+    """0 without xdist, otherwise 1, 2, …: a name for what each worker has to itself."""
+    name: str = getattr(pytestconfig, "workerinput", {}).get("workerid", "gw-1")
+    return int(name.removeprefix("gw")) + 1
+
+
+@pytest.fixture(scope="session")
+def make_database(bed: TestBed) -> Callable[..., dict[str, str]]:
+    """`make_database(name, template=…)` -> owner, web, worker and relay addresses of a database of one's own."""
+    return bed.make_database
+
+
+@pytest.fixture(scope="session")
+def database_urls(bed: TestBed, worker_number: int) -> dict[str, str]:
+    """Owner, web, worker and relay addresses of this worker's migrated database."""
+    if bed.migration_problem:
+        pytest.fail(bed.migration_problem)
+    return bed.make_database(f"helpline_test_{worker_number}")
+
+
+@pytest.fixture(scope="session")
+def admin_url(bed: TestBed) -> str:
+    """The superuser's address; it opens the database `postgres`."""
+    return bed.admin_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(bed: TestBed, worker_number: int) -> Iterator[str]:
+    """This worker's own, empty, numbered database of the broker."""
+    url = f"{bed.redis_url.rsplit('/', 1)[0]}/{worker_number + 1}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(bed: TestBed, database_urls: dict[str, str], redis_url: str) -> Settings:
+    """How this worker's processes are to run."""
+    return Settings(
+        env="test",
+        database_url=database_urls["web"],
+        database_worker_url=database_urls["worker"],
+        database_relay_url=database_urls["relay"],
+        database_owner_url=database_urls["owner"],
+        redis_url=redis_url,
+        keys_path=Path(bed.folder) / "keys.json",
+        embedded_path=Path(bed.folder),
+    )
