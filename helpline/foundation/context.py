@@ -71,6 +71,11 @@ def current_context() -> Context | None:
     return _current.get()
 
 
+def replace_context(ctx: Context) -> None:
+    """Go on as `ctx` inside the running `active` block, which still restores what was before it."""
+    _current.set(ctx)
+
+
 @contextmanager
 def active(ctx: Context) -> Iterator[Context]:
     """Make `ctx` the one that row security and the log see until the block ends."""

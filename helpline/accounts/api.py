@@ -1,0 +1,5 @@
+"""API routes of accounts."""
+
+from helpline.web.api import ApiBlueprint
+
+api = ApiBlueprint("accounts", "accounts")

@@ -1,0 +1,5 @@
+"""Pages of agencies."""
+
+from flask import Blueprint
+
+pages = Blueprint("agencies", __name__, template_folder="templates")

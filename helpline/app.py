@@ -1,0 +1,119 @@
+"""Wires everything: the one place that knows every slice."""
+
+from datetime import timedelta
+from typing import Literal
+
+from flask import Flask
+from sqlalchemy.engine import make_url
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from helpline import cli
+from helpline.accounts import api as accounts_api
+from helpline.accounts import pages as accounts_pages
+from helpline.accounts import services as accounts
+from helpline.agencies import api as agencies_api
+from helpline.agencies import pages as agencies_pages
+from helpline.calls import api as calls_api
+from helpline.calls import pages as calls_pages
+from helpline.cases import api as cases_api
+from helpline.cases import pages as cases_pages
+from helpline.dashboards import api as dashboards_api
+from helpline.dashboards import pages as dashboards_pages
+from helpline.desk import pages as desk_pages
+from helpline.followups import api as followups_api
+from helpline.followups import pages as followups_pages
+from helpline.foundation import clock
+from helpline.foundation.crypto import keyring
+from helpline.foundation.db import db, sign_transactions
+from helpline.foundation.i18n import init_i18n
+from helpline.foundation.log import configure_logging
+from helpline.notifications import api as notifications_api
+from helpline.notifications import pages as notifications_pages
+from helpline.oversight import api as oversight_api
+from helpline.oversight import pages as oversight_pages
+from helpline.reference import api as reference_api
+from helpline.referrals import api as referrals_api
+from helpline.referrals import pages as referrals_pages
+from helpline.referrals import services as referrals
+from helpline.settings import Settings, load_settings
+from helpline.web.api import make_api
+from helpline.web.credentials import ports
+from helpline.web.errors import init_errors
+from helpline.web.frame import init_frame
+from helpline.web.guard import init_guard, unguarded
+from helpline.web.headers import init_headers
+from helpline.web.health import health
+
+PAGES = (
+    accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
+    notifications_pages, oversight_pages, referrals_pages,
+)  # fmt: skip
+APIS = (
+    accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, notifications_api, oversight_api,
+    reference_api, referrals_api,
+)  # fmt: skip
+
+DatabaseRole = Literal["web", "worker", "owner"]
+
+
+def create_app(settings: Settings | None = None, *, database_role: DatabaseRole = "web") -> Flask:
+    """The Flask application, connected as `database_role`. Raises SettingsError where it may not start."""
+    settings = settings or load_settings()
+    configure_logging(settings)
+    app = Flask(__name__, template_folder="web/templates", static_folder="web/static")
+    _configure(app, settings, database_role)
+    _connect(app, settings)
+    init_i18n(app)
+    init_guard(app)
+    init_errors(app)
+    init_frame(app)
+    init_headers(app, tls=settings.secure_cookies)
+    app.view_functions["static"] = unguarded(_static(app))
+    app.register_blueprint(health)
+    for module in PAGES:
+        app.register_blueprint(module.pages)
+    make_api(app, [module.api for module in APIS])
+    ports.session = accounts.identify_session
+    ports.api_token = accounts.identify_token
+    ports.portal_link = referrals.identify_link
+    cli.init_cli(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
+    keyring.install(keyring.KeyRing.open(settings.keys_path))
+    clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
+    urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
+    app.extensions["helpline_settings"] = settings
+    app.config.update(
+        SECRET_KEY=keyring.ring().secret("cookie"),
+        SQLALCHEMY_DATABASE_URI=make_url(urls[database_role]).set(drivername="postgresql+psycopg"),
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": settings.database_pool_size, "pool_pre_ping": True},
+        SESSION_COOKIE_NAME="helpline",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_IDLE_SECONDS=settings.session_idle_minutes * 60,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+        WTF_CSRF_CHECK_DEFAULT=False,  # the guard checks, where a cookie is the credential
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form left open overnight must still save
+        MAX_CONTENT_LENGTH=settings.upload_limit_bytes,
+        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        MAX_FORM_PARTS=2000,
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _connect(app: Flask, settings: Settings) -> None:
+    db.init_app(app)
+    with app.app_context():
+        sign_transactions(db.engine)
+
+
+def _static(app: Flask):  # type: ignore[no-untyped-def]  # Flask's own signature
+    def static(filename: str):  # type: ignore[no-untyped-def]
+        return app.send_static_file(filename)
+
+    return static

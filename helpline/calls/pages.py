@@ -1,0 +1,5 @@
+"""Pages of calls."""
+
+from flask import Blueprint
+
+pages = Blueprint("calls", __name__, template_folder="templates")

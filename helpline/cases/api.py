@@ -1,0 +1,5 @@
+"""API routes of cases."""
+
+from helpline.web.api import ApiBlueprint
+
+api = ApiBlueprint("cases", "cases")

@@ -1,0 +1,5 @@
+"""Pages of dashboards."""
+
+from flask import Blueprint
+
+pages = Blueprint("dashboards", __name__, template_folder="templates")

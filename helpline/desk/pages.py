@@ -1,0 +1,5 @@
+"""Pages of desk."""
+
+from flask import Blueprint
+
+pages = Blueprint("desk", __name__, template_folder="templates")

@@ -1,0 +1,92 @@
+"""The access matrix: who may do what, how far, and which fields they see. The one source for door, row and field.
+
+Read it as a table. A permission that a role does not list reaches `none`; a field group it does not list is masked.
+Source: the issue's roles; CPIMS+ and Primero role tables for the case; admin and auditor read no story.
+"""
+
+from collections.abc import Mapping
+
+from helpline.foundation.access.permissions import FieldAccess, FieldGroup, Permission, Role, Scope, SystemActor
+
+P, S, G, R, A = Permission, Scope, FieldGroup, Role, SystemActor
+READ, WRITE = FieldAccess.READ, FieldAccess.WRITE
+
+_EVERYONE = {P.OWN_ACCOUNT: S.OWN, P.MESSAGE_READ: S.OWN, P.REFERENCE_READ: S.ALL, P.USER_READ: S.CENTRE}
+_SUPERVISES = (
+    P.CALL_LOG, P.CALL_READ, P.CALL_CORRECT, P.CALL_VOID, P.CASE_OPEN, P.CASE_READ, P.CASE_ASSIGN, P.CASE_UPDATE,
+    P.CASE_CLOSE, P.REFERRAL_READ, P.REFERRAL_REQUEST, P.FOLLOWUP_READ, P.FOLLOWUP_PLAN, P.FOLLOWUP_COMPLETE,
+    P.FIGURES_READ,
+)  # fmt: skip
+
+PERMISSIONS: Mapping[str, Mapping[Permission, Scope]] = {
+    R.OPERATOR: _EVERYONE | {
+        P.CALL_LOG: S.OWN, P.CALL_READ: S.OWN, P.CALL_CORRECT: S.OWN, P.CALL_VOID: S.OWN,
+        P.CASE_OPEN: S.OWN, P.CASE_READ: S.OWN, P.CASE_UPDATE: S.OWN, P.REFERRAL_READ: S.OWN, P.FOLLOWUP_READ: S.OWN,
+        P.REFERRAL_REQUEST: S.OWN, P.AGENCY_READ: S.CENTRE,
+    },
+    R.CASEWORKER: _EVERYONE | {
+        P.CALL_READ: S.ASSIGNED, P.CASE_OPEN: S.ASSIGNED, P.CASE_READ: S.ASSIGNED, P.CASE_UPDATE: S.ASSIGNED,
+        P.CASE_CLOSE: S.ASSIGNED,
+        P.REFERRAL_READ: S.ASSIGNED, P.REFERRAL_REQUEST: S.ASSIGNED,
+        P.FOLLOWUP_READ: S.ASSIGNED, P.FOLLOWUP_PLAN: S.ASSIGNED, P.FOLLOWUP_COMPLETE: S.ASSIGNED,
+        P.AGENCY_READ: S.CENTRE,
+    },
+    R.TEAM_SUPERVISOR: _EVERYONE | dict.fromkeys(_SUPERVISES, S.TEAM) | {P.AGENCY_READ: S.CENTRE},
+    R.SUPERVISOR: _EVERYONE | dict.fromkeys(_SUPERVISES, S.CENTRE) | {
+        P.AGENCY_READ: S.CENTRE, P.AGENCY_EDIT: S.CENTRE, P.CALL_IMPORT: S.CENTRE,
+    },
+    R.ADMIN: _EVERYONE | {
+        P.USER_EDIT: S.CENTRE, P.CENTRE_EDIT: S.CENTRE, P.AGENCY_READ: S.CENTRE, P.AGENCY_EDIT: S.CENTRE,
+        P.CALL_IMPORT: S.CENTRE, P.MATRIX_READ: S.ALL,
+    },
+    R.AUDITOR: _EVERYONE | {P.AUDIT_READ: S.CENTRE, P.MATRIX_READ: S.ALL},
+    R.PARTNER: {P.REFERRAL_ANSWER: S.ASSIGNED, P.REFERRAL_READ: S.ASSIGNED, P.CASE_READ: S.ASSIGNED},
+    A.VISITOR: {},
+    A.ROUTER: {
+        P.REFERRAL_ROUTE: S.ALL, P.REFERRAL_READ: S.ALL, P.CASE_READ: S.ALL, P.AGENCY_READ: S.ALL, P.USER_READ: S.ALL,
+        P.MESSAGE_SEND: S.ALL, P.REFERENCE_READ: S.ALL,
+    },
+    A.REMINDER: {
+        P.FOLLOWUP_PLAN: S.ALL, P.FOLLOWUP_READ: S.ALL, P.FOLLOWUP_REMIND: S.ALL, P.CASE_READ: S.ALL,
+        P.MESSAGE_SEND: S.ALL, P.USER_READ: S.ALL, P.REFERENCE_READ: S.ALL,
+    },
+    A.MESSENGER: {P.MESSAGE_SEND: S.ALL, P.MESSAGE_READ: S.ALL, P.USER_READ: S.ALL, P.REFERRAL_READ: S.ALL,
+                  P.AGENCY_READ: S.ALL, P.REFERENCE_READ: S.ALL},
+    A.IMPORTER: {P.CALL_IMPORT: S.ALL, P.CALL_READ: S.ALL, P.USER_READ: S.ALL, P.REFERENCE_READ: S.ALL},
+    A.KEEPER: {
+        P.USER_EDIT: S.ALL, P.USER_READ: S.ALL, P.CENTRE_EDIT: S.ALL, P.AGENCY_EDIT: S.ALL, P.AGENCY_READ: S.ALL,
+        P.REFERENCE_READ: S.ALL, P.CASE_READ: S.ALL, P.CALL_READ: S.ALL, P.REFERRAL_READ: S.ALL,
+        P.FOLLOWUP_READ: S.ALL, P.CALL_IMPORT: S.ALL,
+    },
+}  # fmt: skip
+
+_OPEN = {G.STATISTICS: READ, G.DIRECTORY: READ, G.ACCOUNT: WRITE}
+_CHILD = (G.CHILD_IDENTITY, G.CONTACT, G.LOCATION, G.STORY, G.ALLEGED_PERPETRATOR, G.HEALTH, G.RISK,
+          G.CASE_ADMINISTRATION, G.STATISTICS)  # fmt: skip
+
+FIELDS: Mapping[str, Mapping[FieldGroup, FieldAccess]] = {
+    R.OPERATOR: _OPEN | dict.fromkeys(_CHILD, WRITE),
+    R.CASEWORKER: _OPEN | dict.fromkeys(_CHILD, WRITE),
+    R.TEAM_SUPERVISOR: _OPEN | dict.fromkeys(_CHILD, WRITE),
+    R.SUPERVISOR: _OPEN | dict.fromkeys(_CHILD, WRITE) | {G.DIRECTORY: WRITE},
+    R.ADMIN: _OPEN | {G.DIRECTORY: WRITE, G.CASE_ADMINISTRATION: READ},
+    R.AUDITOR: _OPEN | {G.CASE_ADMINISTRATION: READ},
+    # What a partner sees beyond this is decided per referral by consent (referrals.policy), never by role.
+    R.PARTNER: {G.DIRECTORY: READ, G.CASE_ADMINISTRATION: READ, G.STATISTICS: READ},
+    A.VISITOR: {G.ACCOUNT: WRITE, G.DIRECTORY: READ},
+    A.ROUTER: {G.LOCATION: READ, G.RISK: READ, G.CASE_ADMINISTRATION: WRITE, G.STATISTICS: READ, G.DIRECTORY: READ},
+    A.REMINDER: {G.RISK: READ, G.CASE_ADMINISTRATION: WRITE, G.DIRECTORY: READ},
+    A.MESSENGER: {G.CASE_ADMINISTRATION: READ, G.DIRECTORY: READ, G.CONTACT: READ},
+    A.IMPORTER: dict.fromkeys(_CHILD, WRITE) | {G.DIRECTORY: READ},
+    A.KEEPER: {G.DIRECTORY: WRITE, G.CASE_ADMINISTRATION: READ, G.ACCOUNT: WRITE, G.STATISTICS: READ},
+}
+
+
+def scope_of(role: str, permission: Permission) -> Scope:
+    """How far `permission` reaches for `role`; NONE for an unknown role or an unlisted permission."""
+    return PERMISSIONS.get(role, {}).get(permission, Scope.NONE)
+
+
+def field_access(role: str, group: FieldGroup) -> FieldAccess:
+    """What `role` may do with fields of `group`; MASK for anything unlisted."""
+    return FIELDS.get(role, {}).get(group, FieldAccess.MASK)

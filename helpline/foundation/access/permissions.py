@@ -1,0 +1,96 @@
+"""Closed vocabularies of access: what may be done, how far it reaches, and which kinds of field there are."""
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What can be asked of the service: `<kind>:<verb>`."""
+
+    CALL_LOG = "call:log"
+    CALL_READ = "call:read"
+    CALL_CORRECT = "call:correct"
+    CALL_VOID = "call:void"
+    CALL_IMPORT = "call:import"
+    CASE_OPEN = "case:open"
+    CASE_READ = "case:read"
+    CASE_ASSIGN = "case:assign"
+    CASE_UPDATE = "case:update"
+    CASE_CLOSE = "case:close"
+    REFERRAL_READ = "referral:read"
+    REFERRAL_REQUEST = "referral:request"
+    REFERRAL_ROUTE = "referral:route"
+    REFERRAL_ANSWER = "referral:answer"
+    FOLLOWUP_READ = "followup:read"
+    FOLLOWUP_PLAN = "followup:plan"
+    FOLLOWUP_COMPLETE = "followup:complete"
+    FOLLOWUP_REMIND = "followup:remind"
+    MESSAGE_READ = "message:read"
+    MESSAGE_SEND = "message:send"
+    FIGURES_READ = "figures:read"
+    AUDIT_READ = "audit:read"
+    MATRIX_READ = "matrix:read"
+    AGENCY_READ = "agency:read"
+    AGENCY_EDIT = "agency:edit"
+    USER_READ = "user:read"
+    USER_EDIT = "user:edit"
+    CENTRE_EDIT = "centre:edit"
+    REFERENCE_READ = "reference:read"
+    OWN_ACCOUNT = "account:own"
+
+
+class Scope(StrEnum):
+    """How far a permission reaches, narrow to wide."""
+
+    NONE = "none"
+    OWN = "own"  # rows the actor made
+    ASSIGNED = "assigned"  # rows a grant names the actor for
+    TEAM = "team"
+    CENTRE = "centre"
+    ALL = "all"
+
+
+class FieldGroup(StrEnum):
+    """Kinds of field, by what reading one would reveal."""
+
+    CHILD_IDENTITY = "child_identity"
+    CONTACT = "contact"
+    LOCATION = "location"
+    STORY = "story"
+    ALLEGED_PERPETRATOR = "alleged_perpetrator"
+    HEALTH = "health"
+    RISK = "risk"
+    CASE_ADMINISTRATION = "case_administration"
+    STATISTICS = "statistics"
+    DIRECTORY = "directory"  # agencies, staff, reference data: no child in it
+    ACCOUNT = "account"  # the actor's own account
+
+
+class FieldAccess(StrEnum):
+    """What a role may do with a group of fields. WRITE includes reading."""
+
+    MASK = "mask"
+    READ = "read"
+    WRITE = "write"
+
+
+class Role(StrEnum):
+    """Roles people hold. A system actor's role is its own name (see the matrix)."""
+
+    OPERATOR = "operator"
+    CASEWORKER = "caseworker"
+    TEAM_SUPERVISOR = "team_supervisor"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+    PARTNER = "partner"
+
+
+class SystemActor(StrEnum):
+    """Everything that acts without a person having just asked."""
+
+    VISITOR = "visitor"  # nobody yet: the sign-in page, health checks
+    ROUTER = "router"  # asks agencies, moves on at silence and refusal
+    REMINDER = "reminder"  # plans and reminds of follow-ups, escalates
+    MESSENGER = "messenger"  # delivers messages
+    IMPORTER = "importer"  # brings old logs in, for the user who asked
+    KEEPER = "keeper"  # set-up: reference data, demo, maintenance

@@ -1,0 +1,77 @@
+"""Row security: the context that PostgreSQL trusts, and how a slice writes its row rules.
+
+Each transaction carries a signed statement of who acts (`app.context`, `app.signature`). Policies call definer
+functions that check the signature with a key only their owner can read: a role that can merely set variables sees
+no row. Reach is per record kind, from the matrix: `<kind>:read`.
+"""
+
+import hmac
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from helpline.foundation.access.matrix import PERMISSIONS
+
+from helpline.foundation.clock import real_now
+from helpline.foundation.context import Context
+from helpline.foundation.crypto.keyring import ring
+
+LIFETIME = timedelta(minutes=5)  # longer than any request or task may run; short enough that a stolen one dies
+_BLOCK = 64
+
+
+def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
+    """The two prepared pads of HMAC-SHA256 (RFC 2104), which the database keeps, having no pgcrypto."""
+    padded = key.ljust(_BLOCK, b"\0")
+    return bytes(b ^ 0x36 for b in padded), bytes(b ^ 0x5C for b in padded)
+
+
+def _reach(role: str) -> dict[str, str]:
+    reads = {p.value.removesuffix(":read"): s.value for p, s in PERMISSIONS.get(role, {}).items()}
+    return {kind: scope for kind, scope in reads.items() if ":" not in kind}
+
+
+_REACH = {role: _reach(role) for role in PERMISSIONS}
+
+
+def signed_context(ctx: Context) -> dict[str, str]:
+    """The two settings of a transaction: the statement and its signature (hex)."""
+    actor = ctx.actor
+    statement: dict[str, Any] = {
+        "u": str(actor.id),
+        "r": actor.role,
+        "c": str(actor.centre_id) if actor.centre_id else None,
+        "t": [str(team) for team in actor.team_ids],
+        "s": _REACH.get(actor.role, {}),
+        "n": ctx.now.timestamp(),
+        "x": int((real_now() + LIFETIME).timestamp()),
+    }
+    text = orjson.dumps(statement).decode()
+    return {"context": text, "signature": hmac.new(ring().secret("context"), text.encode(), sha256).hexdigest()}
+
+
+def visible(  # the one text of a row rule; slices' policy.py call it with their column names
+    kind: str,
+    *,
+    record: str = "id",
+    centre: str | None = "centre_id",
+    team: str | None = None,
+    owner: str | None = None,
+) -> str:
+    """SQL that is true for rows of `kind` the signed actor may see.
+
+    `record`, `centre`, `team` and `owner` are column names; None where the table has no such column. Grants allow
+    beyond the role's reach; a deny beats every allow.
+    """
+    ways = [f"{record} = ANY ((SELECT app.granted('{kind}'))::uuid[])"]
+    if centre:
+        ways.append(f"{centre} = ANY ((SELECT app.centres_of('{kind}'))::uuid[])")
+    if team:
+        ways.append(f"{team} = ANY ((SELECT app.teams_of('{kind}'))::uuid[])")
+    if owner:
+        ways.append(f"{owner} = (SELECT app.self_of('{kind}'))")
+    return f"({' OR '.join(ways)}) AND {record} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
+
+

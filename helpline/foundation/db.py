@@ -1,0 +1,94 @@
+"""The database: metadata, the session, and the only commit and rollback in the project."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, DateTime, Engine, MetaData, Text, Uuid, event, text
+from sqlalchemy.orm import DeclarativeBase, registry
+
+from helpline.foundation.access.rows import signed_context
+from helpline.foundation.context import Context, active, current_context, replace_context
+from helpline.foundation.errors import Forbidden, NotFound
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class _Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    registry = registry(
+        type_annotation_map={datetime: DateTime(timezone=True), str: Text(), uuid.UUID: Uuid()}, metadata=metadata
+    )
+
+
+db = SQLAlchemy(model_class=_Base, session_options={"autoflush": False, "expire_on_commit": False})
+
+if TYPE_CHECKING:
+    Model = _Base
+else:
+    Model = db.Model
+
+# What must be written inside every unit before it commits (audit entries, outbox rows), and what is written after a
+# refused one has been rolled back. The rooms that own these tables register here.
+before_commit: list[Callable[[], None]] = []
+after_refusal: list[Callable[[Context, Forbidden | NotFound], None]] = []
+after_unit: list[Callable[[], None]] = []
+
+_SET_CONTEXT = text(
+    "SELECT set_config('app.context', :context, true), set_config('app.signature', :signature, true)"
+)
+
+
+def sign_transactions(engine: Engine) -> None:
+    """Let every transaction of `engine` carry the signed statement of who acts."""
+
+    @event.listens_for(engine, "begin")
+    def _sign(connection: Connection) -> None:
+        ctx = current_context()
+        if ctx is not None:
+            connection.execute(_SET_CONTEXT, signed_context(ctx))
+
+
+@contextmanager
+def unit_of_work(ctx: Context) -> Iterator[Context]:
+    """Everything inside happens together or not at all.
+
+    Audit entries and events that services recorded are written just before the commit. A refusal (Forbidden, or a
+    NotFound by id) rolls back and leaves one audit entry of its own, on the same connection. Not to be nested.
+    """
+    if db.session.in_transaction():
+        raise RuntimeError("a unit of work is already open here")
+    with active(ctx):
+        try:
+            yield ctx
+            for write in before_commit:
+                write()
+            db.session.commit()
+        except (Forbidden, NotFound) as refusal:
+            db.session.rollback()
+            for note in after_refusal:
+                note(current_context() or ctx, refusal)
+            db.session.commit()
+            raise
+        except BaseException:
+            db.session.rollback()
+            raise
+        finally:
+            for forget in after_unit:
+                forget()
+            db.session.expunge_all()
+
+
+def become(ctx: Context) -> None:
+    """Go on in the open unit of work as the actor whom a credential has just proved."""
+    replace_context(ctx)
+    db.session.execute(_SET_CONTEXT, signed_context(ctx))

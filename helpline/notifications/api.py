@@ -1,0 +1,5 @@
+"""API routes of notifications."""
+
+from helpline.web.api import ApiBlueprint
+
+api = ApiBlueprint("notifications", "notifications")

@@ -1,0 +1,5 @@
+"""Pages of notifications."""
+
+from flask import Blueprint
+
+pages = Blueprint("notifications", __name__, template_folder="templates")

@@ -1,0 +1,5 @@
+"""API routes of oversight."""
+
+from helpline.web.api import ApiBlueprint
+
+api = ApiBlueprint("oversight", "oversight")

@@ -1,0 +1,5 @@
+"""Pages of oversight."""
+
+from flask import Blueprint
+
+pages = Blueprint("oversight", __name__, template_folder="templates")

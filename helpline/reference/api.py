@@ -1,0 +1,5 @@
+"""API routes of reference."""
+
+from helpline.web.api import ApiBlueprint
+
+api = ApiBlueprint("reference", "reference")

@@ -1,0 +1,5 @@
+"""API routes of referrals."""
+
+from helpline.web.api import ApiBlueprint
+
+api = ApiBlueprint("referrals", "referrals")

@@ -1,0 +1,5 @@
+"""Pages of referrals."""
+
+from flask import Blueprint
+
+pages = Blueprint("referrals", __name__, template_folder="templates")

@@ -1,0 +1,64 @@
+"""The API's frame: one description (OpenAPI 3.1) generated from the same schemas that pages use."""
+
+from typing import Any
+
+import marshmallow as ma
+from flask import Flask
+from flask_smorest import Api as SmorestApi
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import fields as f
+
+from helpline.web.guard import unguarded
+
+
+class Problem(ma.Schema):
+    """An error (RFC 9457): `application/problem+json`."""
+
+    type = f.String(required=True)
+    title = f.String(required=True)
+    status = f.Integer(required=True)
+    code = f.String(required=True, metadata={"description": "Stable and machine-readable"})
+    errors = f.Dict(metadata={"description": "Field path to messages"})
+
+
+class Api(SmorestApi):  # type: ignore[misc]  # flask-smorest ships no types
+    """flask-smorest without its error handlers: they would turn pages' errors into JSON too."""
+
+    ERROR_SCHEMA = Problem
+
+    def _register_error_handlers(self) -> None:
+        """Errors are `web/errors.py`'s."""
+
+
+class ApiBlueprint(SmorestBlueprint):  # type: ignore[misc]
+    """A slice's API routes, under `/api/v1`."""
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(f"api_{name}", name, url_prefix="/api/v1", description=description)
+
+
+def make_api(app: Flask, blueprints: list[ApiBlueprint]) -> Api:
+    """Register the slices' routes and serve `/api/v1/openapi.json`."""
+    app.config.update(
+        API_TITLE="Helpline", API_VERSION="v1", OPENAPI_VERSION="3.1.0", OPENAPI_URL_PREFIX="/api/v1",
+        OPENAPI_JSON_PATH="openapi.json",
+    )  # fmt: skip
+    options: dict[str, Any] = {"info": {"description": "Calls, cases, referrals and follow-ups of a child helpline."}}
+    api = Api(app, spec_kwargs=options)
+    api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    api.spec.options["security"] = [{"token": []}]
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith("api-docs."):
+            app.view_functions[endpoint] = unguarded(_plain(view))
+    return api
+
+
+def _plain(view: Any) -> Any:
+    """A function in place of a bound method, which takes no attributes."""
+
+    def answer(**kwargs: Any) -> Any:
+        return view(**kwargs)
+
+    return answer

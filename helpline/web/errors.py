@@ -1,0 +1,112 @@
+"""Turning what went wrong into an answer: problem+json for the API, a fragment for htmx, a calm page for people."""
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from helpline.foundation.errors import (
+    Conflict,
+    Forbidden,
+    HelplineError,
+    Invalid,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from helpline.foundation.log import get_logger
+
+log = get_logger(__name__)
+
+_STATUS: dict[type[HelplineError], int] = {
+    NotFound: 404, Forbidden: 403, Unauthenticated: 401, Invalid: 422, Conflict: 409, Unavailable: 503,
+}  # fmt: skip
+
+
+def wants_json() -> bool:
+    return request.path.startswith("/api/")
+
+
+def problem(status: int, code: str, errors: Any = None, **extra: Any) -> Response:
+    """An answer of RFC 9457. `code` is ours and stable; `errors` maps field paths to sentences."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code} | extra
+    if errors:
+        body["errors"] = errors
+    response = jsonify(body)
+    response.status_code = status
+    response.mimetype = "application/problem+json"
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _page(status: int, code: str) -> Response:
+    return Response(render_template("error.html", status=status, code=code), status)
+
+
+def _to_sign_in(error: Unauthenticated) -> Response:
+    """Send a person to sign in and back; a script or an htmx request is told 401 and keeps what was typed."""
+    if error.code == "link_invalid":
+        return _page(404, "link_invalid")
+    if request.headers.get("HX-Request") or request.method != "GET":
+        return Response(render_template("error.html", status=401, code=error.code), 401)
+    endpoint = "accounts.unlock" if error.code == "locked" else "accounts.sign_in"
+    back = request.full_path.rstrip("?")
+    return redirect(url_for(endpoint) + ("?" + urlencode({"next": back}) if back != "/" else ""))  # type: ignore[return-value]
+
+
+def _on_expected(error: HelplineError) -> Response:
+    status = next(number for kind, number in _STATUS.items() if isinstance(error, kind))
+    if wants_json():
+        errors = {error.field: [error.code]} if isinstance(error, Invalid) and error.field else None
+        return problem(status, error.code, errors)
+    if isinstance(error, Unauthenticated):
+        return _to_sign_in(error)
+    return _page(status, error.code)
+
+
+def _on_validation(error: ValidationError) -> Response:
+    return problem(422, "invalid", error.normalized_messages()) if wants_json() else _page(422, "invalid")
+
+
+def _on_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None and status < 400:  # noqa: PLR2004
+        return error.response  # type: ignore[return-value]
+    data = getattr(error, "data", None) or {}
+    if wants_json():
+        return problem(status, "invalid" if status in {400, 422} else _code(status), data.get("messages"))
+    return _page(status, "csrf" if isinstance(error, CSRFError) else _code(status))
+
+
+def _code(status: int) -> str:
+    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+
+
+def _on_unknown(error: Exception) -> Response:
+    """The text of an unknown exception never leaves, nor enters the log: it may quote what somebody typed."""
+    log.error("request.failed", error=type(error).__name__, exc_info=error)
+    return problem(500, "failed") if wants_json() else _page(500, "failed")
+
+
+def sentence(code: str) -> str:
+    """What a person is told for an error code that belongs beside a field or above a form."""
+    return _SENTENCES.get(code, lambda: _("That didn't work. Check what you typed and try again."))()
+
+
+_SENTENCES = {
+    "stale": lambda: _("Someone changed this while you were writing. Your words are kept: compare, then save again."),
+    "required": lambda: _("This is needed."),
+}
+
+
+def init_errors(app: Flask) -> None:
+    app.register_error_handler(HelplineError, _on_expected)
+    app.register_error_handler(ValidationError, _on_validation)
+    app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(Exception, _on_unknown)

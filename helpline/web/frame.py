@@ -1,0 +1,92 @@
+"""What stands around every page: who is here, their rail, language, theme and banners."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import lazy_gettext as _l
+from flask_wtf.csrf import generate_csrf
+
+from helpline.foundation.access.permissions import Role
+from helpline.web.guard import signed_in
+
+LOCALES = (("en", "English"), ("km", "ខ្មែរ"))
+
+_RAIL = {
+    "call": ("desk.call_desk", _l("Call"), "call"),
+    "work": ("desk.my_work", _l("My work"), "work"),
+    "cases": ("cases.list_cases", _l("Cases"), "cases"),
+    "figures": ("dashboards.figures", _l("Figures"), "figures"),
+    "agencies": ("agencies.list_agencies", _l("Agencies"), "agencies"),
+    "inbox": ("notifications.inbox", _l("Inbox"), "inbox"),
+    "calls": ("calls.list_calls", _l("Calls"), "calls"),
+    "imports": ("calls.list_imports", _l("Old logs"), "imports"),
+    "people": ("accounts.list_users", _l("Staff"), "people"),
+    "centre": ("accounts.centre", _l("Centre"), "centre"),
+    "audit": ("oversight.audit", _l("Audit"), "audit"),
+    "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
+}
+_RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
+    Role.OPERATOR: ("call", "work", "cases", "inbox"),
+    Role.CASEWORKER: ("work", "cases", "agencies", "inbox"),
+    Role.TEAM_SUPERVISOR: ("figures", "work", "cases", "call", "inbox"),
+    Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports"),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix"),
+    Role.AUDITOR: ("audit", "matrix"),
+}
+ROLE_LABELS = {
+    Role.OPERATOR: _l("Operator"), Role.CASEWORKER: _l("Caseworker"), Role.TEAM_SUPERVISOR: _l("Team supervisor"),
+    Role.SUPERVISOR: _l("Supervisor"), Role.ADMIN: _l("Administrator"), Role.AUDITOR: _l("Auditor"),
+    Role.PARTNER: _l("Partner agency"),
+}  # fmt: skip
+# Numbers beside rail entries, by entry; a slice's page module registers `counts["work"] = function`.
+counts: dict[str, Callable[[], int]] = {}
+
+
+@dataclass(frozen=True)
+class RailEntry:
+    endpoint: str
+    url: str
+    label: str
+    icon: str
+    count: int
+    current: bool
+
+
+def home_endpoint(role: str) -> str:
+    """The page a role starts on."""
+    return str(_RAIL[_RAILS[Role(role)][0]][0])
+
+
+def _rail(role: str) -> list[RailEntry]:
+    entries = []
+    for key in _RAILS.get(Role(role), ()) if role in set(Role) else ():
+        endpoint, label, icon = _RAIL[key]
+        if endpoint in current_app.view_functions:
+            current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0] and (
+                request.endpoint == endpoint or endpoint.startswith(("cases.", "agencies.", "calls.", "accounts."))
+            )
+            count = counts[key]() if key in counts else 0
+            entries.append(RailEntry(endpoint, url_for(endpoint), str(label), icon, count, current))
+    return entries
+
+
+def _frame() -> dict[str, Any]:
+    who = signed_in()
+    app = current_app
+    return {
+        "rail": _rail(who.actor.role) if who else [],
+        "role_label": str(ROLE_LABELS.get(Role(who.actor.role), "")) if who and who.actor.role in set(Role) else "",
+        "user_name": who.name if who else "",
+        "locale": str(app.extensions["helpline_locale"]()),
+        "locales": [(code, name, url_for("accounts.set_locale", locale=code)) for code, name in LOCALES],
+        "theme": who.theme if who else request.cookies.get("theme", ""),
+        "csrf_token": generate_csrf(),
+        "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if who else 0,
+        "banner": None,
+    }
+
+
+def init_frame(app: Flask) -> None:
+    app.context_processor(lambda: {"frame": _frame()})

@@ -1,0 +1,165 @@
+"""The door: every route passes through exactly one of these decorators, or answers 403 (and fails the build).
+
+A guarded request is one unit of work: the credential is looked up, the permission required, the view run, the audit
+written and everything committed, or nothing is.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, abort, current_app, g, make_response, request
+from flask_login import LoginManager, current_user
+from flask_wtf.csrf import CSRFProtect
+from marshmallow import ValidationError
+
+from helpline.foundation.access.engine import require
+from helpline.foundation.access.permissions import Permission, SystemActor
+from helpline.foundation.clock import now
+from helpline.foundation.context import Channel, Context, current_context, system_actor
+from helpline.foundation.db import become, unit_of_work
+from helpline.foundation.errors import Conflict, Invalid, Unauthenticated
+from helpline.foundation.ids import new_id
+from helpline.web.credentials import SignedIn, ports
+
+csrf = CSRFProtect()
+login_manager = LoginManager()
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+View = Callable[..., Any]
+Retry = Callable[..., Any]
+
+
+def acting() -> Context:
+    """The context of the request being answered."""
+    ctx = current_context()
+    if ctx is None:
+        raise RuntimeError("no guarded request is being answered")
+    return ctx
+
+
+def signed_in() -> SignedIn | None:
+    """Who is signed in on this request, if anybody."""
+    return g.get("signed_in")
+
+
+def _visitor() -> Context:
+    channel = Channel.API if request.path.startswith("/api/") else Channel.PAGE
+    locale = str(current_app.extensions["helpline_locale"]())
+    actor = system_actor(SystemActor.VISITOR)
+    return Context(actor=actor, now=now(), request_id=g.request_id, channel=channel, locale=locale)
+
+
+def _identify() -> SignedIn | None:
+    """The bearer of an API token, or of the session cookie; a cookie's unsafe request must carry its CSRF token."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return ports.api_token(token.strip())
+    who = current_user._get_current_object()  # noqa: SLF001  # Flask-Login's way to the object behind the proxy
+    if not isinstance(who, SignedIn):
+        return None
+    if request.method not in _SAFE:
+        csrf.protect()
+    return who
+
+
+def _enter(who: SignedIn, visitor: Context) -> Context:
+    g.signed_in = who
+    channel = who.channel if who.channel is not Channel.PAGE else visitor.channel
+    ctx = Context(
+        actor=who.actor, now=visitor.now, request_id=visitor.request_id, channel=channel, locale=who.locale,
+        timezone=who.timezone,
+    )  # fmt: skip
+    become(ctx)
+    return ctx
+
+
+def _answer(view: View, retry: Retry | None, admit: Callable[[Context], None], kwargs: dict[str, Any]) -> Response:
+    """Run the view in a unit of work; on bad input roll it back and let `retry` draw the form again in a new one."""
+    try:
+        with unit_of_work(_visitor()) as visitor:
+            admit(visitor)
+            return make_response(view(**kwargs))
+    except (Invalid, ValidationError, Conflict) as problem:
+        if retry is None:
+            raise
+        with unit_of_work(_visitor()) as visitor:
+            admit(visitor)
+            response = make_response(retry(problem, **kwargs))
+            if response.status_code == 200:  # noqa: PLR2004
+                response.status_code = 409 if isinstance(problem, Conflict) else 422
+            return response
+
+
+def _decorate(view: View, retry: Retry | None, admit: Callable[..., None], mark: str) -> View:
+    @functools.wraps(view)
+    def guarded(**kwargs: Any) -> Response:
+        return _answer(view, retry, lambda visitor: admit(visitor, kwargs), kwargs)
+
+    guarded.helpline_guard = mark  # type: ignore[attr-defined]
+    return guarded
+
+
+def guard(permission: Permission, *, retry: Retry | None = None, locked: bool = False) -> Callable[[View], View]:
+    """Admit a signed-in actor who holds `permission`.
+
+    `retry(problem, **view_args)` draws the form again when the view raised Invalid, ValidationError or Conflict.
+    `locked`: also admit a session that is locked for idleness (only the unlock page does).
+    """
+
+    def admit(visitor: Context, _kwargs: dict[str, Any]) -> None:
+        who = _identify()
+        if who is None:
+            raise Unauthenticated
+        ctx = _enter(who, visitor)
+        if who.locked and not locked:
+            raise Unauthenticated("locked")
+        require(ctx, permission)
+
+    return lambda view: _decorate(view, retry, admit, permission.value)
+
+
+def public(*, retry: Retry | None = None) -> Callable[[View], View]:
+    """Admit anybody, as the visitor, who reaches no row. Someone signed in is known to the frame all the same."""
+
+    def admit(visitor: Context, _kwargs: dict[str, Any]) -> None:
+        who = _identify() if "Authorization" not in request.headers else None
+        if who is not None and not who.locked:
+            _enter(who, visitor)
+        elif request.method not in _SAFE:
+            csrf.protect()
+
+    return lambda view: _decorate(view, retry, admit, "public")
+
+
+def portal(*, retry: Retry | None = None) -> Callable[[View], View]:
+    """Admit the bearer of a partner's signed link: the route's `token`. The link itself is the proof of intent."""
+
+    def admit(visitor: Context, kwargs: dict[str, Any]) -> None:
+        who = ports.portal_link(kwargs["token"])
+        if who is None:
+            raise Unauthenticated("link_invalid")
+        _enter(who, visitor)
+
+    return lambda view: _decorate(view, retry, admit, "portal")
+
+
+def unguarded(view: View) -> View:
+    """Mark a route that touches no data and opens no unit of work: liveness, static files, the API's description."""
+    view.helpline_guard = "unguarded"  # type: ignore[attr-defined]
+    return view
+
+
+def init_guard(app: Flask) -> None:
+    """Refuse any route that forgot its guard, and let Flask-Login find sessions through the port."""
+    login_manager.init_app(app)
+    login_manager.session_protection = None  # the session row is the proof; addresses change on mobile networks
+    login_manager.user_loader(lambda token: ports.session(token))
+    csrf.init_app(app)
+
+    @app.before_request
+    def _deny_by_default() -> None:
+        g.request_id = new_id()
+        view = app.view_functions.get(request.endpoint or "")
+        if view is not None and not hasattr(view, "helpline_guard"):
+            abort(403)

@@ -1,0 +1,113 @@
+"""The base of every schema: unknown fields refused, every field in a field group, masks and read audit in one place.
+
+`In` schemas refuse fields the role may not write. `RecordOut` never touches a value that the role may not read, and
+notes what it showed: HTML and JSON go through it, so they share one mask and one audit.
+"""
+
+import uuid
+from typing import Any, ClassVar
+
+from flask_babel import lazy_gettext as _l
+from marshmallow import RAISE, Schema, ValidationError, validates_schema
+from marshmallow import fields as f
+
+from helpline.foundation.access.engine import may_read, may_write
+from helpline.foundation.access.permissions import FieldGroup
+from helpline.foundation.audit.recorder import showed
+from helpline.foundation.context import current_context
+
+_UNGROUPED = FieldGroup.CASE_ADMINISTRATION
+
+
+def group_of(schema: Schema, name: str) -> FieldGroup:
+    """The field's group: its own metadata, or the schema's."""
+    own = schema.fields[name].metadata.get("group")
+    group = own or schema.group  # type: ignore[attr-defined]
+    if group is None:
+        raise TypeError(f"{type(schema).__name__}.{name} names no field group")
+    return FieldGroup(group)
+
+
+class In(Schema):
+    """Input. `group` is the group of fields that name none themselves (`metadata={"group": FieldGroup.STORY}`)."""
+
+    group: ClassVar[FieldGroup | None] = None
+
+    class Meta:
+        unknown = RAISE
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _refuse_unwritable(self, _data: Any, original: Any, **_kwargs: Any) -> None:
+        ctx = current_context()
+        if ctx is None or not isinstance(original, dict):
+            return
+        refused = {
+            name: [_l("Your role may not change this.")]
+            for name, field in self.load_fields.items()
+            if (field.data_key or name) in original and not may_write(ctx.actor, group_of(self, name))
+        }
+        if refused:
+            raise ValidationError(refused)
+
+
+class Masked:
+    """What stands in a template's dict for a value that the role may not read."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return "•••"
+
+
+MASKED = Masked()
+
+
+class Out(Schema):
+    """Output without a record behind it: figures, directories, envelopes."""
+
+    group: ClassVar[FieldGroup | None] = None
+
+
+class RecordOut(Schema):
+    """Output of one record. `kind` is its audit kind; the record has an `id`.
+
+    Masked fields come out as None, and their names are listed in `masked`.
+    """
+
+    group: ClassVar[FieldGroup | None] = None
+    kind: ClassVar[str] = ""
+
+    masked = f.List(f.String(), dump_only=True, metadata={"group": FieldGroup.STATISTICS,
+                    "description": "Names of the fields that your role may not read"})  # fmt: skip
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The value, or None without looking at it where the role may not read its group."""
+        if attr == "masked":
+            return [name for name in self.dump_fields if not self._readable(name)]
+        return super().get_attribute(obj, attr, default) if self._readable_attribute(attr) else None
+
+    def _readable(self, name: str) -> bool:
+        ctx = current_context()
+        return ctx is not None and may_read(ctx.actor, group_of(self, name))
+
+    def _readable_attribute(self, attr: str) -> bool:
+        names = [name for name, field in self.dump_fields.items() if (field.attribute or name) == attr]
+        return all(self._readable(name) for name in names)
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Dump and note what was shown: one audit entry per kind and request, whatever the number of records."""
+        if self.kind and obj is not None:
+            groups = {group_of(self, name).value for name in self.dump_fields if self._readable(name)}
+            for record in obj if (self.many if many is None else many) else [obj]:
+                record_id = record["id"] if isinstance(record, dict) else record.id
+                if isinstance(record_id, uuid.UUID):
+                    showed(self.kind, record_id, groups)
+        return super().dump(obj, many=many)
+
+
+class Page(Out):
+    """Envelope of a list: the items (added by each list's own schema) and the key of the next page."""
+
+    group = FieldGroup.STATISTICS
+    next = f.String(allow_none=True, metadata={"description": "Give it back as `after` for the next page"})

@@ -1,0 +1,41 @@
+"""What revisions share: frozen text of row rules and grants. Never changed once a release has run it; copied instead."""
+
+from alembic import op
+
+APP_ROLES = "helpline_web, helpline_worker"
+
+
+def visible(kind, *, record="id", centre="centre_id", team=None, owner=None):
+    """Row rule of a table of records (`foundation/access/rows.py`, as it was when the revision was written)."""
+    ways = [f"{record} = ANY ((SELECT app.granted('{kind}'))::uuid[])"]
+    if centre:
+        ways.append(f"{centre} = ANY ((SELECT app.centres_of('{kind}'))::uuid[])")
+    if team:
+        ways.append(f"{team} = ANY ((SELECT app.teams_of('{kind}'))::uuid[])")
+    if owner:
+        ways.append(f"{owner} = (SELECT app.self_of('{kind}'))")
+    return f"({' OR '.join(ways)}) AND {record} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
+
+
+def part_of(parent, kind, column):
+    """Row rule of a table whose rows belong to a record of another table, and are seen by whoever sees that."""
+    return (
+        f"(centre_id = ANY ((SELECT app.centres_of('{kind}'))::uuid[])"
+        f" OR EXISTS (SELECT 1 FROM {parent} parent WHERE parent.id = {column}))"
+        f" AND {column} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
+    )
+
+
+def protect(table, rule, *, web="SELECT, INSERT, UPDATE", worker="SELECT, INSERT, UPDATE"):
+    """Row security on, one policy for every command, and the privileges of the two application roles."""
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY {table}_rows ON {table} TO {APP_ROLES} USING ({rule}) WITH CHECK ({rule})")
+    allow(table, web=web, worker=worker)
+
+
+def allow(table, *, web="SELECT", worker="SELECT"):
+    """Privileges only, for tables of shared reference data."""
+    if web:
+        op.execute(f"GRANT {web} ON {table} TO helpline_web")
+    if worker:
+        op.execute(f"GRANT {worker} ON {table} TO helpline_worker")

@@ -1,0 +1,7 @@
+"""What beat calls, and how often. Due times stand in the database; these are only looks at the clock."""
+
+from workers.celery_app import celery
+
+celery.conf.beat_schedule = {
+    "heartbeat": {"task": "heartbeat.beat_seen", "schedule": 2.0, "options": {"expires": 10}},
+}

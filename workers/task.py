@@ -1,0 +1,67 @@
+"""The two kinds of task: one handles an event, once; the other is a job that beat calls again and again.
+
+Both are thin: they open a unit of work as a named system actor and call one service.
+"""
+
+import functools
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from helpline.app import create_app
+from helpline.foundation.access.permissions import SystemActor
+from helpline.foundation.context import Context, system_context
+from helpline.foundation.db import unit_of_work
+from helpline.foundation.failpoints import failpoint
+from helpline.foundation.outbox.publisher import first_handling
+from workers.celery_app import celery, settings
+
+TRANSIENT = (OperationalError, InterfaceError, ConnectionError)
+_RETRY = {"autoretry_for": TRANSIENT, "retry_backoff": 2, "retry_backoff_max": 30, "retry_jitter": True, "max_retries": 3}
+
+
+@functools.cache
+def flask_app() -> Flask:
+    """This process's application, made after the fork: a database connection does not survive one."""
+    return create_app(settings, database_role="worker")
+
+
+Handle = Callable[[Context, dict[str, Any]], None]
+
+
+def on_event(name: str, actor: SystemActor) -> Callable[[Handle], Handle]:
+    """A task that handles an event exactly once: its effect and the note that it is done commit together."""
+
+    def decorate(handle: Handle) -> Handle:
+        @celery.task(name=name, **_RETRY)  # type: ignore[untyped-decorator]
+        def run(*, event_id: str, payload: dict[str, Any], **_: object) -> None:
+            ctx = system_context(actor, cause_id=uuid.UUID(event_id))
+            with flask_app().app_context(), unit_of_work(ctx):
+                if first_handling(ctx, uuid.UUID(event_id), name):
+                    handle(ctx, payload)
+                    failpoint(f"{name}.before_commit")
+            failpoint(f"{name}.after_commit")
+
+        return handle
+
+    return decorate
+
+
+Work = Callable[[], None]
+
+
+def job(name: str) -> Callable[[Work], Work]:
+    """A task that beat calls: it opens its own units of work (`unit_of_work(system_context(...))`), one a batch."""
+
+    def decorate(work: Work) -> Work:
+        @celery.task(name=name)  # type: ignore[untyped-decorator]  # no retry: beat calls again soon
+        def run(**_: object) -> None:
+            with flask_app().app_context():
+                work()
+
+        return work
+
+    return decorate
