@@ -1,0 +1,224 @@
+"""Applying a mapping to rows: each becomes values in our vocabulary, or a reject with its reason.
+
+A mapping is compiled once for the headers at hand into one small closure per target, so that a row costs a few
+dictionary look-ups per column.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from helpline.foundation.errors import Invalid
+from helpline.foundation.tabular.mapping import FieldRule, FlagRule, ImportMapping, fold
+from helpline.foundation.tabular.table import Rejected, Row
+
+_INTEGER = re.compile(r"([+-]?\d{1,9})(?:[.,]0+)?", re.ASCII)
+_FIRST_YEAR = 1900
+_REMEMBERED = 4096
+# What a reader of one cell gives for a text it cannot place.
+UNREAD = object()
+Cells = dict[str, str]
+ReadCell = Callable[[str], Any]
+
+
+class Normalised(NamedTuple):
+    """A row in our words. Absent targets are missing from `values`; `unknown` holds (column, value) no rule knew."""
+
+    line: int
+    values: dict[str, Any]
+    original: Cells
+    unknown: list[tuple[str, str]]
+
+
+class _Missing(Exception):  # noqa: N818 - never leaves this module
+    """A required target is absent; args are reason, column and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normaliser:
+    """A mapping compiled for one file's headers. `missing` are columns it names that the file lacks; `unmapped` those
+    of the file that no rule reads (they stay in `original`).
+    """
+
+    mapping: ImportMapping
+    missing: tuple[str, ...]
+    unmapped: tuple[str, ...]
+    steps: tuple[Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None], ...]
+
+    def apply(self, row: Row) -> Normalised | Rejected:
+        """One row's values, or why it cannot be taken."""
+        values = dict(self.mapping.constants)
+        unknown: list[tuple[str, str]] = []
+        try:
+            for step in self.steps:
+                step(row.cells, values, unknown)
+        except _Missing as missing:
+            reason, column, value = missing.args
+            return Rejected(row.line, reason, column, value)
+        return Normalised(row.line, values, row.cells, unknown)
+
+    def apply_all(self, rows: Iterable[Row | Rejected]) -> Iterator[Normalised | Rejected]:
+        """Every row, those already rejected passed on."""
+        for row in rows:
+            yield row if isinstance(row, Rejected) else self.apply(row)
+
+
+def compile_mapping(mapping: ImportMapping, headers: Sequence[str], *, time_zone: ZoneInfo | None = None) -> Normaliser:
+    """Fit a mapping to a file's headers, which are compared as spellings are.
+
+    `time_zone` is the centre's, for a mapping that names none. Raises Invalid: `column_missing` when a required target
+    has none of its columns, `time_zone_missing`.
+    """
+    by_fold = {fold(header): header for header in reversed(headers)}
+    missing: list[str] = []
+
+    def find(names: Iterable[str]) -> list[str]:
+        missing.extend(name for name in names if fold(name) not in by_fold)
+        return [by_fold[fold(name)] for name in names if fold(name) in by_fold]
+
+    used: set[str] = set()
+    steps = []
+    for rule in mapping.fields:
+        columns = find(rule.columns)
+        used.update(columns)
+        if rule.required and (not columns or (rule.join and len(columns) < len(rule.columns))):
+            raise Invalid("column_missing", field="file", target=rule.target, column=rule.columns[0])
+        steps.append(_field_step(rule, columns, mapping.unknown, mapping.time_zone or time_zone))
+    for flags in mapping.flags:
+        order = [(found[0], code) for column, code in flags.order if (found := find([column]))]
+        used.update(column for column, _code in order)
+        used.update(find(flags.ignore))
+        steps.append(_flag_step(flags, order))
+    unmapped = tuple(header for header in headers if header not in used)
+    return Normaliser(mapping, tuple(dict.fromkeys(missing)), unmapped, tuple(steps))
+
+
+def _field_step(
+    rule: FieldRule, columns: Sequence[str], unknown: Iterable[str], zone: ZoneInfo | None
+) -> Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None]:
+    read = _remembering(_reader(rule, zone), {fold(text) for text in (*unknown, *rule.unknown, "")})
+    target, default, required, join = rule.target, rule.default, rule.required, rule.join
+    reason = f"{rule.type}_unreadable"
+    label = " + ".join(columns)
+
+    def step(cells: Cells, values: dict[str, Any], unknown: list[tuple[str, str]]) -> None:
+        unread: tuple[str, str] | None = None
+        texts = [(label, " ".join(cells[c].strip() for c in columns))] if join else [(c, cells[c]) for c in columns]
+        for column, text in texts:
+            value = read(text)
+            if value is UNREAD:
+                unread = unread or (column, text)
+                unknown.append((column, text))
+            elif value is not None:
+                values[target] = value
+                return
+        if required:
+            raise _Missing(*((reason, *unread) if unread else ("value_missing", *texts[0])))
+        if default is not None:
+            values[target] = default
+
+    return step
+
+
+def _flag_step(
+    rule: FlagRule, order: Sequence[tuple[str, str]]
+) -> Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None]:
+    yes, no = {fold(text) for text in rule.yes}, {fold(text) for text in (*rule.no, "")}
+    said = _remembering(lambda text: True if fold(text) in yes else UNREAD, no)
+    target = rule.target
+
+    def step(cells: Cells, values: dict[str, Any], unknown: list[tuple[str, str]]) -> None:
+        codes: dict[str, None] = {}
+        for column, code in order:
+            flag = said(cells[column])
+            if flag is True:
+                codes[code] = None
+            elif flag is UNREAD:
+                unknown.append((column, cells[column]))
+        values[target] = tuple(codes)
+        if not codes:
+            unknown.append((target, ""))
+
+    return step
+
+
+def _remembering(read: ReadCell, absent: set[str]) -> ReadCell:
+    """The reader, giving None for a text that says unknown, and not reading twice what it has read lately."""
+    memory: dict[str, Any] = {}
+
+    def cached(text: str) -> Any:
+        try:
+            return memory[text]
+        except KeyError:
+            value = None if fold(text) in absent else read(text.strip())
+            if len(memory) < _REMEMBERED:
+                memory[text] = value
+            return value
+
+    return cached
+
+
+def _reader(rule: FieldRule, zone: ZoneInfo | None) -> ReadCell:
+    match rule.type:
+        case "choice":
+            return _choice(rule)
+        case "integer":
+            return _integer(rule.minimum, rule.maximum)
+        case "datetime":
+            if zone is None:
+                raise Invalid("time_zone_missing", field="time_zone")
+            return _moment(rule.formats, zone)
+        case "date":
+            return _day(rule.formats)
+        case _:
+            return lambda text: text
+
+
+def _choice(rule: FieldRule) -> ReadCell:
+    codes = {fold(spelling): code for code, spellings in (rule.values or {}).items() for spelling in spellings}
+    return lambda text: codes.get(fold(text), UNREAD)
+
+
+def _integer(minimum: int | None, maximum: int | None) -> ReadCell:
+    def read(text: str) -> Any:
+        found = _INTEGER.fullmatch(text)
+        number = int(found[1]) if found else None
+        if number is None or (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
+            return UNREAD
+        return number
+
+    return read
+
+
+def _parsed(text: str, formats: Sequence[str]) -> datetime | None:
+    for form in formats:
+        try:
+            found = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
+        except ValueError:
+            continue
+        if found.year >= _FIRST_YEAR:
+            return found
+    return None
+
+
+def _moment(formats: Sequence[str], zone: ZoneInfo) -> ReadCell:
+    """Aware datetimes; a local hour that comes twice is its first, as nothing says which."""
+
+    def read(text: str) -> Any:
+        found = _parsed(text, formats)
+        if found is None:
+            return UNREAD
+        return found if found.tzinfo else found.replace(tzinfo=zone)
+
+    return read
+
+
+def _day(formats: Sequence[str]) -> ReadCell:
+    def read(text: str) -> date | Any:
+        found = _parsed(text, formats)
+        return UNREAD if found is None else found.date()
+
+    return read
