@@ -12,14 +12,18 @@ import pytest
 import pytest_socket
 import redis
 from flask import Flask
+from flask.testing import FlaskClient
 from flask_migrate import Migrate, upgrade
 from psycopg import sql
+from sqlalchemy import event
 
 from helpline.embedded import servers
 from helpline.embedded.processes import ServerError
+from helpline.app import create_app
+from helpline.foundation.crypto import keyring
 from helpline.foundation.crypto.keyring import make_keys
 from helpline.foundation.db import db
-from helpline.foundation.provision import prepare_database
+from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.settings import ROOT, Settings
 
 TEMPLATE = "helpline_template"
@@ -70,6 +74,7 @@ def _start(stack: ExitStack) -> TestBed:
     urls = running.urls_of(TEMPLATE)
     prepare_database(running.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
     make_keys(folder / "keys.json", generated=True)
+    keyring.install(keyring.KeyRing.open(folder / "keys.json"))
     return TestBed(running.admin_url, urls, running.redis_url, str(folder), _migrate(urls))
 
 
@@ -82,6 +87,7 @@ def _migrate(urls: dict[str, str]) -> str:
     with app.app_context():
         try:
             upgrade()
+            install_context_key(urls["owner"])
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure is told to the tests that need the template
             return f"The template can't be migrated: {getattr(error, 'orig', error)}\n{traceback.format_exc(limit=-3)}"
         finally:
@@ -169,3 +175,40 @@ def settings(bed: TestBed, database_urls: dict[str, str], redis_url: str) -> Set
         keys_path=Path(bed.folder) / "keys.json",
         embedded_path=Path(bed.folder),
     )
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application, connected as the web role. No application context is pushed: requests bring their own."""
+    app = create_app(settings)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def in_app(app: Flask) -> Iterator[Flask]:
+    """An application context, for tests that call services (`with unit_of_work(ctx): …`). Not together with `client`."""
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without JavaScript."""
+    return app.test_client()
+
+
+@pytest.fixture
+def statements(app: Flask) -> Iterator[list[str]]:
+    """Every SQL statement that the web role's engine runs from here on; clear it before the part that counts."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)

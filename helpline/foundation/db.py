@@ -65,7 +65,7 @@ def unit_of_work(ctx: Context) -> Iterator[Context]:
     Audit entries and events that services recorded are written just before the commit. A refusal (Forbidden, or a
     NotFound by id) rolls back and leaves one audit entry of its own, on the same connection. Not to be nested.
     """
-    if db.session.in_transaction():
+    if db.session().in_transaction():
         raise RuntimeError("a unit of work is already open here")
     with active(ctx):
         try:

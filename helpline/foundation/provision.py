@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from psycopg import sql
 
+from helpline.foundation.access.rows import hmac_pads
+from helpline.foundation.crypto.keyring import ring
 from helpline.settings import SettingsError
 
 OWNER, WEB, WORKER, RELAY, BACKUP = (
@@ -83,3 +85,14 @@ def _make_database(connection: psycopg.Connection, database: str, template: str)
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, logins))
     connection.execute(sql.SQL("ALTER DATABASE {} SET timezone TO 'UTC'").format(name))
+
+
+def install_context_key(owner_url: str) -> None:
+    """Give the database the pads with which its definer functions check who acts (`access/rows.py`)."""
+    inner, outer = hmac_pads(ring().secret("context"))
+    with psycopg.connect(owner_url) as connection:
+        connection.execute(
+            "INSERT INTO app.context_key (inner_pad, outer_pad) VALUES (%s, %s) "
+            "ON CONFLICT (one) DO UPDATE SET inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad",
+            [inner, outer],
+        )

@@ -14,7 +14,7 @@ CREATE SCHEMA app;
 GRANT USAGE ON SCHEMA app TO helpline_web, helpline_worker, helpline_relay;
 
 -- The prepared pads of HMAC-SHA256 (RFC 2104); readable only by the owner of the functions below.
-CREATE TABLE app.context_key (only boolean PRIMARY KEY DEFAULT true CHECK (only), inner_pad bytea NOT NULL, outer_pad bytea NOT NULL);
+CREATE TABLE app.context_key (one boolean PRIMARY KEY DEFAULT true CHECK (one), inner_pad bytea NOT NULL, outer_pad bytea NOT NULL);
 
 -- The signed statement of who acts, or NULL when there is none, it was changed, or it is too old.
 CREATE FUNCTION app.actor() RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -61,7 +61,9 @@ BEGIN
         ELSE RETURN '{}';
     END CASE;
 END $$;
+"""
 
+GRANTED = """
 CREATE FUNCTION app.granted(kind text) RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
 SET search_path = pg_catalog, app, public AS $$
     SELECT coalesce((
@@ -132,6 +134,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_grants_principal", "grants", ["principal_id", "kind"], postgresql_where=sa.text("ended_at IS NULL"))
     op.create_index("ix_grants_source", "grants", ["source_id"])
+    op.execute(GRANTED)
     op.create_table(
         "audit_entries",
         sa.Column("id", sa.Uuid(), primary_key=True),
