@@ -1,9 +1,10 @@
 """Wires everything: the one place that knows every slice."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
-from flask import Flask
+from flask import Flask, Response
 from sqlalchemy.engine import make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     configure_logging(settings)
     app = Flask(__name__, template_folder="web/templates", static_folder="web/static")
     _configure(app, settings, database_role)
-    _connect(app, settings)
+    _connect(app)
     init_i18n(app)
     init_guard(app)
     init_errors(app)
@@ -106,14 +107,14 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
-def _connect(app: Flask, settings: Settings) -> None:
+def _connect(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         sign_transactions(db.engine)
 
 
-def _static(app: Flask):  # type: ignore[no-untyped-def]  # Flask's own signature
-    def static(filename: str):  # type: ignore[no-untyped-def]
+def _static(app: Flask) -> Callable[..., Response]:
+    def static(filename: str) -> Response:
         return app.send_static_file(filename)
 
     return static

@@ -5,7 +5,14 @@ from alembic import op
 APP_ROLES = "helpline_web, helpline_worker"
 
 
-def visible(kind, *, record="id", centre="centre_id", team=None, owner=None):
+def visible(
+    kind: str,
+    *,
+    record: str = "id",
+    centre: str | None = "centre_id",
+    team: str | None = None,
+    owner: str | None = None,
+) -> str:
     """Row rule of a table of records (`foundation/access/rows.py`, as it was when the revision was written)."""
     ways = [f"{record} = ANY ((SELECT app.granted('{kind}'))::uuid[])"]
     if centre:
@@ -17,7 +24,7 @@ def visible(kind, *, record="id", centre="centre_id", team=None, owner=None):
     return f"({' OR '.join(ways)}) AND {record} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
 
 
-def part_of(parent, kind, column):
+def part_of(parent: str, kind: str, column: str) -> str:
     """Row rule of a table whose rows belong to a record of another table, and are seen by whoever sees that."""
     return (
         f"(centre_id = ANY ((SELECT app.centres_of('{kind}'))::uuid[])"
@@ -26,14 +33,16 @@ def part_of(parent, kind, column):
     )
 
 
-def protect(table, rule, *, web="SELECT, INSERT, UPDATE", worker="SELECT, INSERT, UPDATE"):
+def protect(
+    table: str, rule: str, *, web: str = "SELECT, INSERT, UPDATE", worker: str = "SELECT, INSERT, UPDATE"
+) -> None:
     """Row security on, one policy for every command, and the privileges of the two application roles."""
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY {table}_rows ON {table} TO {APP_ROLES} USING ({rule}) WITH CHECK ({rule})")
     allow(table, web=web, worker=worker)
 
 
-def allow(table, *, web="SELECT", worker="SELECT"):
+def allow(table: str, *, web: str = "SELECT", worker: str = "SELECT") -> None:
     """Privileges only, for tables of shared reference data."""
     if web:
         op.execute(f"GRANT {web} ON {table} TO helpline_web")

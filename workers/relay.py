@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from celery import Celery
 from kombu.exceptions import OperationalError
+from psycopg.types.json import Jsonb
 
 from helpline.foundation.failpoints import failpoint, use_failpoints_file
 from helpline.foundation.log import get_logger
@@ -55,7 +56,7 @@ def dispatch(connection: psycopg.Connection[Any], app: Celery) -> int:
 
 def settle(connection: psycopg.Connection[Any]) -> None:
     """Close the events whose handlers have all noted that they are done."""
-    needed = psycopg.types.json.Jsonb({name: len(tasks) for name, tasks in SUBSCRIPTIONS.items()})
+    needed = Jsonb({name: len(tasks) for name, tasks in SUBSCRIPTIONS.items()})
     connection.execute(SETTLE, [needed])
 
 

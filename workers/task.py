@@ -20,12 +20,14 @@ from helpline.foundation.outbox.publisher import first_handling
 from workers.celery_app import celery, settings
 
 TRANSIENT = (OperationalError, InterfaceError, ConnectionError)
-_RETRY = {"autoretry_for": TRANSIENT, "retry_backoff": 2, "retry_backoff_max": 30, "retry_jitter": True, "max_retries": 3}
+_RETRY: dict[str, Any] = {
+    "autoretry_for": TRANSIENT, "retry_backoff": 2, "retry_backoff_max": 30, "retry_jitter": True, "max_retries": 3,
+}  # fmt: skip
 
 
 @functools.cache
 def flask_app() -> Flask:
-    """This process's application, made after the fork: a database connection does not survive one."""
+    """The application of this process, made after the fork: a database connection does not survive one."""
     return create_app(settings, database_role="worker")
 
 

@@ -71,7 +71,7 @@ def _on_expected(error: HelplineError) -> Response:
 
 
 def _on_validation(error: ValidationError) -> Response:
-    return problem(422, "invalid", error.normalized_messages()) if wants_json() else _page(422, "invalid")
+    return problem(422, "invalid", error.messages) if wants_json() else _page(422, "invalid")
 
 
 def _on_http(error: HTTPException) -> Response:
@@ -96,7 +96,7 @@ def _on_unknown(error: Exception) -> Response:
 
 def sentence(code: str) -> str:
     """What a person is told for an error code that belongs beside a field or above a form."""
-    return _SENTENCES.get(code, lambda: _("That didn't work. Check what you typed and try again."))()
+    return str(_SENTENCES.get(code, lambda: _("That didn't work. Check what you typed and try again."))())
 
 
 _SENTENCES = {

@@ -40,7 +40,8 @@ def acting() -> Context:
 
 def signed_in() -> SignedIn | None:
     """Who is signed in on this request, if anybody."""
-    return g.get("signed_in")
+    who: SignedIn | None = g.get("signed_in")
+    return who
 
 
 def _visitor() -> Context:
@@ -154,7 +155,7 @@ def init_guard(app: Flask) -> None:
     """Refuse any route that forgot its guard, and let Flask-Login find sessions through the port."""
     login_manager.init_app(app)
     login_manager.session_protection = None  # the session row is the proof; addresses change on mobile networks
-    login_manager.user_loader(lambda token: ports.session(token))
+    login_manager.user_loader(lambda token: ports.session(token))  # noqa: PLW0108  # the port is wired after this
     csrf.init_app(app)
 
     @app.before_request

@@ -132,7 +132,9 @@ def upgrade() -> None:
         sa.CheckConstraint("effect IN ('allow', 'deny')", name="effect"),
         sa.CheckConstraint("reason IN ('assigned', 'shared', 'cover', 'closed_to', 'referral')", name="reason"),
     )
-    op.create_index("ix_grants_principal", "grants", ["principal_id", "kind"], postgresql_where=sa.text("ended_at IS NULL"))
+    op.create_index(
+        "ix_grants_principal", "grants", ["principal_id", "kind"], postgresql_where=sa.text("ended_at IS NULL")
+    )
     op.create_index("ix_grants_source", "grants", ["source_id"])
     op.execute(GRANTED)
     op.create_table(
@@ -168,7 +170,10 @@ def upgrade() -> None:
         sa.Column("settled_at", AT),
     )
     op.create_index(
-        "ix_outbox_events_open", "outbox_events", ["next_attempt_at", "id"], postgresql_where=sa.text("settled_at IS NULL")
+        "ix_outbox_events_open",
+        "outbox_events",
+        ["next_attempt_at", "id"],
+        postgresql_where=sa.text("settled_at IS NULL"),
     )
     op.create_table(
         "handled_events",
@@ -176,7 +181,9 @@ def upgrade() -> None:
         sa.Column("handler", sa.Text(), primary_key=True),
         sa.Column("handled_at", AT, nullable=False),
     )
-    op.create_table("heartbeats", sa.Column("part", sa.Text(), primary_key=True), sa.Column("seen_at", AT, nullable=False))
+    op.create_table(
+        "heartbeats", sa.Column("part", sa.Text(), primary_key=True), sa.Column("seen_at", AT, nullable=False)
+    )
     op.execute(HEARTBEATS)
     op.execute(WAKE)
     op.execute(PRIVILEGES)

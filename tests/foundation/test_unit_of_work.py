@@ -2,13 +2,14 @@
 
 import uuid
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.audit.recorder import record, showed
-from helpline.foundation.context import Actor, Channel, Context, system_context
 from helpline.foundation.clock import now
+from helpline.foundation.context import Actor, Channel, Context, system_context
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Forbidden
 from helpline.foundation.ids import new_id
@@ -24,8 +25,6 @@ def person(role="supervisor", centre_id=None):
 
 
 def entries_of(bed_url, request_id):
-    import psycopg
-
     with psycopg.connect(bed_url) as connection:
         return connection.execute(
             "SELECT action, outcome, subject_ids FROM audit_entries WHERE request_id = %s", [request_id]

@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 from helpline.foundation.access.matrix import PERMISSIONS
-
 from helpline.foundation.clock import real_now
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.keyring import ring
@@ -73,5 +72,3 @@ def visible(  # the one text of a row rule; slices' policy.py call it with their
     if owner:
         ways.append(f"{owner} = (SELECT app.self_of('{kind}'))")
     return f"({' OR '.join(ways)}) AND {record} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
-
-
