@@ -132,12 +132,10 @@ def _rows(records: Iterator[tuple[int, list[str] | str]], headers: list[str]) ->
             yield Rejected(line, "broken_quotes", value=cells)
         elif not any(cells):
             yield Rejected(line, "row_empty")
-        elif len(cells) < width:
-            yield Rejected(line, "too_few_cells", value=_shown(cells))
-        elif any(cells[width:]):
-            yield Rejected(line, "too_many_cells", value=_shown(cells))
-        else:
+        elif len(cells) == width or (len(cells) > width and not any(cells[width:])):
             yield Row(line, dict(zip(headers, cells, strict=False)))
+        else:
+            yield Rejected(line, "too_few_cells" if len(cells) < width else "too_many_cells", value=_shown(cells))
 
 
 def _shown(cells: list[str]) -> str:

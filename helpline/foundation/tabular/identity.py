@@ -17,18 +17,19 @@ class Identity(NamedTuple):
 
 
 def identity(cells: Mapping[str, str]) -> bytes:
-    """SHA-256 of a row's content: the headers, in order, whose trimmed cell holds something, each with that text.
+    """SHA-256 of a row's content: every header with its trimmed cell, in order of header.
 
     So the same log saved with another encoding, delimiter or order of columns keeps its rows' identities. Written as
     JSON, no two different rows share a text.
     """
-    content = {header: text for header in _ordered(tuple(cells)) if (text := cells[header].strip())}
-    return sha256(orjson.dumps(content)).digest()
+    headers, written = _ordered(tuple(cells))
+    return sha256(written + orjson.dumps([cells[header].strip() for header in headers])).digest()
 
 
 @lru_cache(maxsize=64)
-def _ordered(headers: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(headers))
+def _ordered(headers: tuple[str, ...]) -> tuple[tuple[str, ...], bytes]:
+    ordered = tuple(sorted(headers))
+    return ordered, orjson.dumps(ordered)
 
 
 class Identities:

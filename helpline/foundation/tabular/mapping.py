@@ -5,12 +5,12 @@ The document (JSON):
 - `name`, `title`, `time_zone` (IANA; of times that carry none), `notes` (free text for its editors);
 - `unknown`: how the log writes that something is not known, in any column: such a cell counts as absent;
 - `constants`: `{target: value}` that every row shares;
-- `fields`: a list of `{target, columns, type, ...}`. The first of `columns` that holds a known value gives it; with
-  `join: true` all of them, joined by a space (a date and a time). Types and what they add:
+- `fields`: a list of `{target, columns, type, ...}`. The first of `columns` that holds a known value gives it;
+  with `join: true` all of them, joined by a space (a date and a time). Types and what they add:
   `text`; `integer` (`min`, `max`); `datetime` and `date` (`formats`: strptime's, or `iso`);
   `choice` (`values`: `{our code: [spellings]}`, `default` when absent). Each may add `required` and its own `unknown`;
-- `flags`: a list of `{target, yes, no, order: [{column, code}], ignore: [columns]}`: columns of yes and no. The codes of
-  those that say yes become a list in the order given, so that the first is the primary one.
+- `flags`: a list of `{target, yes, no, order: [{column, code}], ignore: [columns]}`: columns of yes and no. The codes
+  of those that say yes become a list in the order given, so that the first is the primary one.
 
 Spellings are compared without case, accents and outer spaces. A value that no rule knows leaves its target absent, is
 kept in `original` as every cell is, and is reported; only a `required` target that is absent rejects the row.
@@ -181,6 +181,8 @@ def _zone(name: str) -> ZoneInfo | None:
 
 def fold(text: str) -> str:
     """A spelling without case, accents, outer and repeated spaces: how headers and values are compared."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     plain = unicodedata.normalize("NFKD", text).casefold()
     return " ".join("".join(char for char in plain if not unicodedata.combining(char)).split())
 

@@ -22,6 +22,7 @@ _REMEMBERED = 4096
 UNREAD = object()
 Cells = dict[str, str]
 ReadCell = Callable[[str], Any]
+Step = Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None]
 
 
 class Normalised(NamedTuple):
@@ -33,7 +34,7 @@ class Normalised(NamedTuple):
     unknown: list[tuple[str, str]]
 
 
-class _Missing(Exception):  # noqa: N818 - never leaves this module
+class _Missing(Exception):
     """A required target is absent; args are reason, column and value."""
 
 
@@ -46,7 +47,7 @@ class Normaliser:
     mapping: ImportMapping
     missing: tuple[str, ...]
     unmapped: tuple[str, ...]
-    steps: tuple[Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None], ...]
+    steps: tuple[Step, ...]
 
     def apply(self, row: Row) -> Normalised | Rejected:
         """One row's values, or why it cannot be taken."""
@@ -80,7 +81,7 @@ def compile_mapping(mapping: ImportMapping, headers: Sequence[str], *, time_zone
         return [by_fold[fold(name)] for name in names if fold(name) in by_fold]
 
     used: set[str] = set()
-    steps = []
+    steps: list[Step] = []
     for rule in mapping.fields:
         columns = find(rule.columns)
         used.update(columns)
@@ -96,69 +97,72 @@ def compile_mapping(mapping: ImportMapping, headers: Sequence[str], *, time_zone
     return Normaliser(mapping, tuple(dict.fromkeys(missing)), unmapped, tuple(steps))
 
 
-def _field_step(
-    rule: FieldRule, columns: Sequence[str], unknown: Iterable[str], zone: ZoneInfo | None
-) -> Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None]:
-    read = _remembering(_reader(rule, zone), {fold(text) for text in (*unknown, *rule.unknown, "")})
-    target, default, required, join = rule.target, rule.default, rule.required, rule.join
-    reason = f"{rule.type}_unreadable"
-    label = " + ".join(columns)
+def _field_step(rule: FieldRule, columns: Sequence[str], unknown: Iterable[str], zone: ZoneInfo | None) -> Step:
+    read = _Memory(_reader(rule, zone), (*unknown, *rule.unknown)).__getitem__
+    target, default, required = rule.target, rule.default, rule.required
+    sources = (
+        ((" + ".join(columns), tuple(columns)),) if rule.join else tuple((column, (column,)) for column in columns)
+    )
 
     def step(cells: Cells, values: dict[str, Any], unknown: list[tuple[str, str]]) -> None:
         unread: tuple[str, str] | None = None
-        texts = [(label, " ".join(cells[c].strip() for c in columns))] if join else [(c, cells[c]) for c in columns]
-        for column, text in texts:
+        for label, parts in sources:
+            text = cells[label] if len(parts) == 1 else " ".join(cells[part].strip() for part in parts)
             value = read(text)
             if value is UNREAD:
-                unread = unread or (column, text)
-                unknown.append((column, text))
+                unread = unread or (label, text)
+                unknown.append((label, text))
             elif value is not None:
                 values[target] = value
                 return
         if required:
-            raise _Missing(*((reason, *unread) if unread else ("value_missing", *texts[0])))
+            reason = f"{rule.type}_unreadable" if unread else "value_missing"
+            raise _Missing(reason, *(unread or (sources[0][0], "")))
         if default is not None:
             values[target] = default
 
     return step
 
 
-def _flag_step(
-    rule: FlagRule, order: Sequence[tuple[str, str]]
-) -> Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None]:
-    yes, no = {fold(text) for text in rule.yes}, {fold(text) for text in (*rule.no, "")}
-    said = _remembering(lambda text: True if fold(text) in yes else UNREAD, no)
-    target = rule.target
+def _flag_step(rule: FlagRule, order: Sequence[tuple[str, str]]) -> Step:
+    yes = {fold(text) for text in rule.yes}
+    said = _Memory(lambda text: True if fold(text) in yes else UNREAD, rule.no)
+    target, columns = rule.target, [column for column, _code in order]
+    # Few of the possible patterns of yes and no occur: each is worked out once.
+    memory: dict[tuple[str, ...], tuple[tuple[str, ...], list[tuple[str, str]]]] = {}
+
+    def read(texts: tuple[str, ...]) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+        flags = [said[text] for text in texts]
+        codes = dict.fromkeys(code for flag, (_column, code) in zip(flags, order, strict=True) if flag is True)
+        odd = [(column, text) for flag, column, text in zip(flags, columns, texts, strict=True) if flag is UNREAD]
+        return tuple(codes), odd if codes else [*odd, (target, "")]
 
     def step(cells: Cells, values: dict[str, Any], unknown: list[tuple[str, str]]) -> None:
-        codes: dict[str, None] = {}
-        for column, code in order:
-            flag = said(cells[column])
-            if flag is True:
-                codes[code] = None
-            elif flag is UNREAD:
-                unknown.append((column, cells[column]))
-        values[target] = tuple(codes)
-        if not codes:
-            unknown.append((target, ""))
+        texts = tuple([cells[column] for column in columns])
+        found = memory.get(texts)
+        if found is None:
+            found = read(texts)
+            if len(memory) < _REMEMBERED:
+                memory[texts] = found
+        values[target] = found[0]
+        unknown.extend(found[1])
 
     return step
 
 
-def _remembering(read: ReadCell, absent: set[str]) -> ReadCell:
-    """The reader, giving None for a text that says unknown, and not reading twice what it has read lately."""
-    memory: dict[str, Any] = {}
+class _Memory(dict[str, Any]):
+    """Texts already read. Gives None for one that says unknown, UNREAD for one that no rule knows."""
 
-    def cached(text: str) -> Any:
-        try:
-            return memory[text]
-        except KeyError:
-            value = None if fold(text) in absent else read(text.strip())
-            if len(memory) < _REMEMBERED:
-                memory[text] = value
-            return value
+    def __init__(self, read: ReadCell, absent: Iterable[str]) -> None:
+        super().__init__()
+        self._read = read
+        self._absent = {fold(text) for text in (*absent, "")}
 
-    return cached
+    def __missing__(self, text: str) -> Any:
+        value = None if fold(text) in self._absent else self._read(text.strip())
+        if len(self) < _REMEMBERED:
+            self[text] = value
+        return value
 
 
 def _reader(rule: FieldRule, zone: ZoneInfo | None) -> ReadCell:
