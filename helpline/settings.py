@@ -70,8 +70,8 @@ class Settings:
     clock_offset_path: Path = _option(
         "HELPLINE_CLOCK_OFFSET_FILE", Path(), "tests only: a file with seconds to add to the clock"
     )
-    failpoints: str = _option(
-        "HELPLINE_FAILPOINTS", "", "tests only: names of points at which the process kills itself"
+    failpoints_path: Path = _option(
+        "HELPLINE_FAILPOINTS_FILE", Path(), "tests only: a file of names of points at which a process kills itself"
     )
     log_level: str = _option("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
     demo: bool = _option("HELPLINE_DEMO", False, "demo accounts may sign in; refused in production")
@@ -133,6 +133,11 @@ def _embedded_addresses(var: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{var / EMBEDDED_ADDRESSES} can't be read ({error}); start make run again") from error
     return known
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """What a child process gets: our own environment and `more`."""
+    return {**os.environ, **more}
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -101,17 +101,23 @@ def _copied(source: Path, target: Path) -> Path:
 
 def find_place(var: Path) -> Place:
     """Decide where `var`'s instance lives, and make its folders. Raises ServerError."""
-    var = var.absolute()
+    with _clearly(var.absolute()):
+        return _find_place(var.absolute())
+
+
+@contextmanager
+def _clearly(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into a sentence with a way out."""
     try:
-        return _find_place(var)
+        yield
     except PermissionError as error:
         raise ServerError(
-            f"{error.filename or var} can't be written by this user. "
+            f"{error.filename or folder} can't be written by this user. "
             "Run as its owner, or choose another place: HELPLINE_VAR=/path make run."
         ) from error
     except OSError as error:
         raise ServerError(
-            f"{var} can't be used ({error.strerror}). Mend that, or choose another place with HELPLINE_VAR."
+            f"{folder} can't be used ({error.strerror}). Mend that, or choose another place with HELPLINE_VAR."
         ) from error
 
 
@@ -148,8 +154,10 @@ def _find_place(var: Path) -> Place:
 @contextmanager
 def sole_use(home: Path, who: str) -> Iterator[None]:
     """Hold the instance for as long as the block runs; `who` is told to whoever comes second. Raises ServerError."""
-    path = home / "lock"
-    with path.open("a+") as lock:
+    with _clearly(home):
+        home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        file = (home / "lock").open("a+")
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 from urllib.parse import quote
@@ -86,7 +85,7 @@ def child(place: Place, *, durable: bool) -> Child:
         environ={"LC_ALL": "C", "TZ": "UTC"},
         log=place.logs / "postgres.log",
         account=place.account,
-        on_parent_death=signal.SIGINT,  # a fast, safe shutdown
+        stop_signal=signal.SIGINT,  # a fast, safe shutdown
     )
 
 
@@ -104,11 +103,10 @@ def clear_leftovers(place: Place) -> None:
             stale.unlink(missing_ok=True)
 
 
-def wait_ready(place: Place, process: Popen[bytes], admin_url: str, tick: Callable[[], None] = lambda: None) -> None:
+def wait_ready(place: Place, process: Popen[bytes], admin_url: str) -> None:
     """Return when the server answers. Raises ServerError if it ends instead, with what its log says."""
     until = time.monotonic() + START_SECONDS
     while True:
-        tick()
         try:
             psycopg.connect(admin_url, connect_timeout=5).close()
         except psycopg.OperationalError as error:

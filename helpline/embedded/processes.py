@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,8 @@ class Child:
     log: Path
     account: Account | None = None
     stdin: bytes = b""
-    on_parent_death: signal.Signals = signal.SIGTERM
+    stop_signal: signal.Signals = signal.SIGTERM  # also what it gets when its parent dies
+    grace: float = 15.0  # seconds it may take to stop
 
 
 def unprivileged_account() -> Account | None:
@@ -90,7 +90,7 @@ def spawn(child: Child) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent(child.on_parent_death),  # noqa: PLW1509 - no threads run when we fork
+            preexec_fn=_die_with_parent(child.stop_signal),  # noqa: PLW1509 - no threads run when we fork
             **_identity(child.account),  # type: ignore[call-overload] # one overload per keyword type
         )
     if process.stdin is not None:
@@ -119,26 +119,6 @@ def run(
         **_identity(account),  # type: ignore[call-overload] # one overload per keyword type
     )
     return result
-
-
-def stop(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float) -> bool:
-    """Ask a child to end by signal `number`; after `seconds` kill its whole group. True: it went by itself."""
-    if process.poll() is None:
-        process.send_signal(number)
-    try:
-        process.wait(seconds)
-        went = True
-    except subprocess.TimeoutExpired:
-        went = False
-    kill_group(process)
-    return went
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of a child's session, grandchildren included."""
-    with suppress(ProcessLookupError, PermissionError):  # nothing left; or only a zombie, on some kernels
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _others() -> Iterator[Path]:

@@ -2,16 +2,15 @@
 
 import json
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
 
 from helpline.embedded import postgres, valkey
+from helpline.embedded.keeping import Kept
 from helpline.embedded.place import Place, find_place, passwords, sole_use, write_private
-from helpline.embedded.processes import Child, ServerError, spawn, stop
+from helpline.embedded.processes import ServerError
 from helpline.settings import EMBEDDED_ADDRESSES, Settings
 
 DATABASE = "helpline"
@@ -27,7 +26,7 @@ class Servers:
     worker_url: str
     relay_url: str
     redis_url: str
-    processes: dict[str, tuple[Child, Popen[bytes]]] = field(default_factory=dict, repr=False)
+    kept: list[Kept] = field(default_factory=list, repr=False)
 
     def urls_of(self, database: str) -> dict[str, str]:
         """Owner, web, worker and relay addresses of another database of the same cluster."""
@@ -35,22 +34,23 @@ class Servers:
         return {name: url.replace(f"@/{DATABASE}?", f"@/{database}?") for name, url in named.items()}
 
     def stop(self) -> None:
-        """Stop what was started here, the broker first: nothing is lost by either order, and this one is quiet."""
-        for name, number in (("valkey", signal.SIGTERM), ("postgres", signal.SIGINT)):
-            if name in self.processes:
-                stop(self.processes[name][1], number, seconds=15)
+        """Stop what was started here, the last one first."""
+        for kept in reversed(self.kept):
+            kept.stop()
 
 
 @contextmanager
-def running(settings: Settings, *, durable: bool = True, tick: Callable[[], None] = lambda: None) -> Iterator[Servers]:
+def running(settings: Settings, *, durable: bool = True) -> Iterator[Servers]:
     """Both servers for as long as the block runs, held alone. Raises ServerError.
 
-    `durable=False` is for tests: nothing is flushed to disk. `tick` is called while waiting, and may raise to give up.
+    `durable=False` is for tests: nothing is flushed to disk.
     """
     place = find_place(settings.embedded_path)
     with sole_use(place.home, f"http://{settings.host}:{settings.port}, folder {place.var}"):
-        rotate_logs(place.logs)
-        servers = _start(place, durable=durable, tick=tick)
+        try:
+            servers = _start(place, durable=durable)
+        except OSError as error:
+            raise ServerError(f"The servers under {place.home} could not start: {error.strerror}.") from error
         try:
             yield servers
         finally:
@@ -68,10 +68,8 @@ def erase(var: Path) -> None:
     shutil.rmtree(var, ignore_errors=True)
 
 
-def _start(place: Place, *, durable: bool, tick: Callable[[], None]) -> Servers:
+def _start(place: Place, *, durable: bool) -> Servers:
     secret = passwords(place.home)
-    postgres.clear_leftovers(place)
-    valkey.clear_leftovers(place)
     postgres.make_cluster(place, secret["admin"], durable=durable)
     port = valkey.free_port()
 
@@ -87,16 +85,14 @@ def _start(place: Place, *, durable: bool, tick: Callable[[], None]) -> Servers:
         redis_url=valkey.url(secret["valkey"], port),
     )
     try:
-        for child in (
-            postgres.child(place, durable=durable),
-            valkey.child(place, secret["valkey"], port, durable=durable),
-        ):
-            servers.processes[child.name] = (child, spawn(child))
-        postgres.wait_ready(place, servers.processes["postgres"][1], servers.admin_url, tick)
-        valkey.wait_ready(place, servers.processes["valkey"][1], servers.redis_url, tick)
-    except OSError as error:
-        servers.stop()
-        raise ServerError(f"The servers under {place.home} could not start: {error.strerror}.") from error
+        database = Kept(postgres.child(place, durable=durable), lambda: postgres.clear_leftovers(place))
+        servers.kept.append(database)
+        broker = Kept(
+            valkey.child(place, secret["valkey"], port, durable=durable), lambda: valkey.clear_leftovers(place)
+        )
+        servers.kept.append(broker)
+        postgres.wait_ready(place, database.process, servers.admin_url)
+        valkey.wait_ready(place, broker.process, servers.redis_url)
     except BaseException:
         servers.stop()
         raise

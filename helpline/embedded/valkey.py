@@ -3,7 +3,6 @@
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 
@@ -62,13 +61,12 @@ def clear_leftovers(place: Place) -> None:
     end_leftovers(lambda: working_in(data), [signal.SIGTERM, signal.SIGKILL], seconds=10)
 
 
-def wait_ready(place: Place, process: Popen[bytes], address: str, tick: Callable[[], None] = lambda: None) -> None:
+def wait_ready(place: Place, process: Popen[bytes], address: str) -> None:
     """Return when the server answers and has loaded its data. Raises ServerError if it ends instead."""
     until = time.monotonic() + START_SECONDS
     log = place.logs / "valkey.log"
     with redis.Redis.from_url(address, socket_connect_timeout=5) as client:
         while True:
-            tick()
             try:
                 client.ping()
             except (redis.ConnectionError, redis.TimeoutError):

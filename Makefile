@@ -1,0 +1,78 @@
+# Two commands to know: make run, make test. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.PHONY: run
+run: installed ## start everything here (PORT=8080); Ctrl-C stops it
+	@exec $(PY) -m helpline.embedded.supervisor
+
+.PHONY: test
+test: installed-dev browser messages ## every test, reduced profile (about 15 minutes)
+	@$(PY) -m pytest -n 2 $(ARGS)
+
+.PHONY: nightly
+nightly: installed-dev browser messages ## every test, full profile
+	@HELPLINE_PROFILE=nightly $(PY) -m pytest -n 2 $(ARGS)
+
+.PHONY: check
+check: installed-dev messages ## format, lint, types, contracts, templates, secrets, known vulnerabilities
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/djlint --check --lint --quiet helpline
+	@git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .ci/secrets.json
+	@$(PY) .ci/audit.py
+
+.PHONY: bench
+bench: installed-dev messages ## measure sign-in, calls, cases, lists, import beside a floor
+	@$(PY) -m bench $(ARGS)
+
+.PHONY: translations
+translations: installed-dev ## collect the texts of code and templates into the catalogues
+	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k _ -k _l -o helpline/translations/messages.pot .
+	@$(VENV)/bin/pybabel -q update -i helpline/translations/messages.pot -d helpline/translations --no-fuzzy-matching
+	@$(MAKE) --no-print-directory messages
+
+.PHONY: messages
+messages: # catalogues as programs read them
+	@if ls helpline/translations/*/LC_MESSAGES/*.po >/dev/null 2>&1; then $(VENV)/bin/pybabel -q compile -d helpline/translations; fi
+
+.PHONY: lock
+lock: installed-dev ## pin every requirement with its hash, from requirements*.in
+	@$(PY) -m pip install -q uv
+	@for name in requirements requirements-dev; do \
+	  $(VENV)/bin/uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 $$name.in -o $$name.txt; done
+
+.PHONY: clean
+clean: ## remove the virtual environment and every cache; data stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: erase
+erase: ## delete the embedded servers' data, keys and logs, after asking
+	@read -r -p 'This deletes every call, case and key under var/. Type "erase" to go on: ' answer; \
+	[ "$$answer" = erase ] && $(PY) -m helpline.embedded.supervisor erase
+
+# The browser is a package of the system: say which is missing and what brings it.
+.PHONY: browser
+browser:
+	@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends chromium; \
+	  else echo "Chromium is missing, which the browser tests drive. Install it: sudo apt-get install chromium" >&2; exit 1; fi; fi
+
+.PHONY: installed installed-dev
+installed:
+	@$(PYTHON) helpline/embedded/install.py requirements.txt
+installed-dev:
+	@$(PYTHON) helpline/embedded/install.py requirements.txt requirements-dev.txt
