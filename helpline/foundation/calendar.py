@@ -131,6 +131,25 @@ def add_working_time(when: datetime, amount: timedelta, working: WorkingTime) ->
         day += DAY
 
 
+def last_working_moment(when: datetime, working: WorkingTime) -> datetime:
+    """`when` itself if it lies in working time, else the end of the working time before it."""
+    moment = utc(when)
+    day = previous_working_day(local_day(moment, working.tz), working)
+    if moment < at_local(day, working.start, working.tz):
+        day = previous_working_day(day - DAY, working)
+    return min(moment, at_local(day, working.end, working.tz))
+
+
+def last_allowed(when: datetime, quiet_from: time, quiet_to: time, tz: ZoneInfo) -> datetime:
+    """`when` itself, or one minute before the quiet hours that it falls in began."""
+    moment = utc(when)
+    if next_allowed(moment, quiet_from, quiet_to, tz) == moment:
+        return moment
+    today = local_day(moment, tz)
+    starts = (at_local(today - DAY * back, quiet_from, tz) for back in (0, 1))
+    return max(start for start in starts if start <= moment) - timedelta(minutes=1)
+
+
 def within_opening(
     hours: OpeningHours, when: datetime, tz: ZoneInfo, holidays: AbstractSet[date] = frozenset()
 ) -> bool:

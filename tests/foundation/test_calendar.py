@@ -12,6 +12,8 @@ from helpline.foundation.calendar import (
     WorkingTime,
     add_working_time,
     day_bounds,
+    last_allowed,
+    last_working_moment,
     local_day,
     month_bounds,
     next_allowed,
@@ -139,7 +141,34 @@ def test_what_is_allowed_is_not_before_not_quiet_and_within_a_day(when, quiet_fr
         assert next_allowed(allowed, quiet_from, quiet_to, tz) == allowed
 
 
+@given(instants, clocks, clocks, zones)
+def test_moving_out_of_the_quiet_hours_backwards_is_never_later(when, quiet_from, quiet_to, tz):
+    earlier = last_allowed(when, quiet_from, quiet_to, tz)
+    assert when - timedelta(hours=26) <= earlier <= when
+    assert (earlier == when) == (next_allowed(when, quiet_from, quiet_to, tz) == when)
+
+
+def test_before_the_night_began():
+    assert last_allowed(pp(2026, 11, 24, 6), time(22), time(7), PP) == pp(2026, 11, 23, 21, 59)
+    assert last_allowed(pp(2026, 11, 23, 22), time(22), time(7), PP) == pp(2026, 11, 23, 21, 59)
+    assert last_allowed(pp(2026, 11, 23, 12), time(22), time(7), PP) == pp(2026, 11, 23, 12)
+
+
 # Working time
+
+
+@pytest.mark.parametrize(
+    ("when", "moment"),
+    [
+        (pp(2026, 11, 20, 9), pp(2026, 11, 20, 9)),
+        (pp(2026, 11, 20, 17), pp(2026, 11, 20, 17)),
+        (pp(2026, 11, 20, 18), pp(2026, 11, 20, 17)),
+        (pp(2026, 11, 24, 12), pp(2026, 11, 20, 17)),
+        (pp(2026, 11, 26, 6), pp(2026, 11, 20, 17)),
+    ],
+)
+def test_the_last_working_moment_is_never_later(when, moment):
+    assert last_working_moment(when, WEEK) == moment
 
 
 def test_friday_afternoon_goes_over_the_weekend_and_the_water_festival():
