@@ -9,7 +9,7 @@ from helpline.settings import load_settings
 settings = load_settings()
 celery = Celery("helpline", broker=settings.redis_url)
 celery.conf.update(
-    imports=["workers.heartbeat", "workers.subscriptions"],
+    imports=["workers.heartbeat", "workers.notifications", "workers.subscriptions"],
     task_default_queue="default",
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,

@@ -4,4 +4,5 @@ from workers.celery_app import celery
 
 celery.conf.beat_schedule = {
     "heartbeat": {"task": "heartbeat.beat_seen", "schedule": 2.0, "options": {"expires": 10}},
+    "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

@@ -1,5 +1,60 @@
-"""Pages of notifications."""
+"""The inbox, and the mail that needs a human."""
 
-from flask import Blueprint
+import uuid
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from helpline.foundation.access.permissions import Permission
+from helpline.foundation.keyset import decode_key, encode_key
+from helpline.notifications import queries, services
+from helpline.notifications.schemas import MessageOut, ResolutionIn
+from helpline.web import frame
+from helpline.web.guard import acting, guard
 
 pages = Blueprint("notifications", __name__, template_folder="templates")
+
+
+def _page(rows: Any, endpoint: str) -> dict[str, Any]:
+    shown, more = rows[: queries.PAGE], len(rows) > queries.PAGE
+    older = url_for(endpoint, after=encode_key(shown[-1].created_at, shown[-1].id)) if more else None
+    return {"messages": MessageOut(many=True).dump(shown), "older": older}
+
+
+@pages.get("/inbox")
+@guard(Permission.MESSAGE_READ)
+def inbox() -> str:
+    """What the service told me, newest first; looking at it marks it read."""
+    ctx = acting()
+    page = _page(queries.list_inbox(ctx.actor.id, decode_key(request.args.get("after"))), "notifications.inbox")
+    unread = [message["id"] for message in page["messages"] if message["read_at"] is None]
+    if unread:
+        services.mark_read(ctx, [uuid.UUID(message_id) for message_id in unread])
+    return render_template("notifications/inbox.html", now=ctx.now, **page)
+
+
+@pages.get("/deliveries")
+@guard(Permission.DELIVERY_READ)
+def deliveries() -> str:
+    """Mail that may not have arrived."""
+    ctx = acting()
+    assert ctx.actor.centre_id is not None  # roles with this permission belong to a centre
+    rows = queries.list_exceptions(ctx.actor.centre_id, decode_key(request.args.get("after")))
+    return render_template("notifications/deliveries.html", now=ctx.now, **_page(rows, "notifications.deliveries"))
+
+
+@pages.post("/deliveries/<uuid:message_id>")
+@guard(Permission.DELIVERY_RESOLVE)
+def resolve(message_id: uuid.UUID) -> Response:
+    """It arrived, or it is sent again."""
+    found = ResolutionIn().load({"arrived": request.form.get("arrived")})
+    services.resolve_unknown(acting(), message_id, arrived=found["arrived"])
+    return redirect(url_for("notifications.deliveries"))
+
+
+def _unread() -> int:
+    return queries.count_unread(acting().actor.id)
+
+
+frame.counts["inbox"] = _unread

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     FOLLOWUP_REMIND = "followup:remind"
     MESSAGE_READ = "message:read"
     MESSAGE_SEND = "message:send"
+    DELIVERY_READ = "delivery:read"
+    DELIVERY_RESOLVE = "delivery:resolve"
     FIGURES_READ = "figures:read"
     AUDIT_READ = "audit:read"
     MATRIX_READ = "matrix:read"
