@@ -104,6 +104,7 @@ class Draft {
       if (mine && !here.synced) this.later(0);
       this.say(mine && !here.synced ? "here" : "both");
     }
+    this.noticed = JSON.stringify(read(this.form));
     this.sent = chosenDraft && (!mine || here.synced) ? JSON.stringify(read(this.form)) : this.sent;
   }
 
@@ -113,6 +114,9 @@ class Draft {
 
   /** A change: keep it here at once, and on the server soon. */
   async changed() {
+    const now = JSON.stringify(read(this.form));
+    if (now === (this.noticed ?? this.first)) return; // a blur says "change" once more
+    this.noticed = now;
     this.dirty = true;
     this.later(this.wait);
     if (this.writing) return;

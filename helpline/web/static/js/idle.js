@@ -35,7 +35,7 @@ async function unlock(event) {
   wrong.hidden = away.hidden = true;
   let answer;
   try { answer = await send(unlockUrl, "POST", new URLSearchParams(new FormData(form))); } catch { away.hidden = false; return; }
-  const body = await answer.json().catch(() => ({}));
+  const body = (await answer.json().catch(() => null)) ?? {};
   if (body.location) location.assign(body.location); // the session is over for good: sign in again, the draft waits
   else if (!answer.ok) { wrong.hidden = false; form.elements.password.select(); }
   else {
