@@ -32,6 +32,6 @@ celery.conf.update(
 celery.conf.task_routes = {"calls.import_rows": {"queue": "slow"}}
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]  # Celery ships no types
+@setup_logging.connect
 def _log(**_: object) -> None:
     configure_logging(settings)

@@ -38,7 +38,7 @@ def on_event(name: str, actor: SystemActor) -> Callable[[Handle], Handle]:
     """A task that handles an event exactly once: its effect and the note that it is done commit together."""
 
     def decorate(handle: Handle) -> Handle:
-        @celery.task(name=name, **_RETRY)  # type: ignore[untyped-decorator]
+        @celery.task(name=name, **_RETRY)
         def run(*, event_id: str, payload: dict[str, Any], **_: object) -> None:
             ctx = system_context(actor, cause_id=uuid.UUID(event_id))
             with flask_app().app_context(), unit_of_work(ctx):
@@ -59,7 +59,7 @@ def job(name: str) -> Callable[[Work], Work]:
     """A task that beat calls: it opens its own units of work (`unit_of_work(system_context(...))`), one a batch."""
 
     def decorate(work: Work) -> Work:
-        @celery.task(name=name)  # type: ignore[untyped-decorator]  # no retry: beat calls again soon
+        @celery.task(name=name)  # no retry: beat calls again soon
         def run(**_: object) -> None:
             with flask_app().app_context():
                 work()

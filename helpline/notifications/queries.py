@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 
 from helpline.foundation.db import db
 from helpline.notifications.models import Message
@@ -34,7 +34,7 @@ def count_unread(user_id: uuid.UUID) -> int:
     return db.session.scalar(select(func.count()).select_from(unread.limit(100).subquery())) or 0
 
 
-def _page(statement, after):  # type: ignore[no-untyped-def]
+def _page(statement: Select[Message], after: tuple[datetime, uuid.UUID] | None) -> Sequence[Message]:
     if after is not None:
         statement = statement.where(tuple_(Message.created_at, Message.id) < after)
     return db.session.scalars(statement.order_by(Message.created_at.desc(), Message.id.desc()).limit(PAGE + 1)).all()
