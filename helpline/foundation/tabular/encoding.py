@@ -79,9 +79,9 @@ def detect(source: BinaryIO, *, override: str | None = None) -> TextShape:
 
 def _overridden(source: BinaryIO, name: str, proven: str | None) -> TextShape:
     try:
+        bytes(4).decode(name)  # refuses codecs that are no text encoding, such as hex; fits every width
         wanted = codecs.lookup(name).name
-        codecs.getincrementaldecoder(wanted)("strict").decode(b"")
-    except (LookupError, AttributeError):
+    except (LookupError, ValueError):
         raise Invalid("encoding_unknown", field="encoding", encoding=name) from None
     if proven and proven.startswith(wanted):  # keep the flavour that strips the BOM
         wanted = proven
@@ -97,7 +97,7 @@ def _strict(source: BinaryIO, encoding: str, code: str) -> int:
         while chunk := source.read(CHUNK):
             nuls += decoder.decode(chunk).count("\0")
         decoder.decode(b"", final=True)
-    except (UnicodeError, TypeError):  # TypeError: a bytes-to-bytes codec such as hex
+    except UnicodeError:
         raise Invalid(code, field="encoding", encoding=encoding) from None
     source.seek(0)
     return nuls
@@ -190,10 +190,10 @@ def _fit(text: str, place: int, letters: frozenset[str]) -> float:
     char = text[place]
     if char < "\x80":
         return 0
-    before = text[place - 1] if place else ""
-    if char.lower() in letters:
-        return -1 if char.isupper() and before.islower() else 1
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
     if "\x80" <= char <= "\x9f":
         return -3
-    at_edge = place in (0, len(text) - 1)
-    return 0.2 if char in _PUNCTUATION and (at_edge or not before.isalpha()) else -1
+    if char.lower() in letters:
+        mixed_scripts = "\u0370" <= char < "\u1e00" and any("a" <= near.lower() <= "z" for near in (before, after))
+        return -1 if mixed_scripts or (char.isupper() and before.islower()) else 1
+    return 0.2 if char in _PUNCTUATION and not (before.isalpha() and after.isalpha()) else -1
