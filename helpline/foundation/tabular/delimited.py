@@ -80,12 +80,9 @@ def sniff_delimiter(sample: str) -> str:
     """The delimiter that cuts the sample's records into equally many cells, more than one; a comma when none does."""
 
     def fit(delimiter: str) -> tuple[float, int]:
-        lines = sample.splitlines(keepends=True)
+        lines = list(io.StringIO(sample, newline=""))
         whole = lines[:-1] if len(sample) >= _SAMPLE else lines
-        try:
-            widths = Counter(len(record) for record in csv.reader(whole, delimiter=delimiter) if record)
-        except csv.Error:
-            return (0, 0)
+        widths = Counter(len(record) for record in csv.reader(whole, delimiter=delimiter) if record)
         width, count = widths.most_common(1)[0] if widths else (1, 0)
         return (count / widths.total(), width) if width > 1 else (0, 0)
 

@@ -32,11 +32,10 @@ def open_table(source: Path | str | BinaryIO, *, name: str, options: Options | N
         if not stream.seekable():
             stream, owned = _spooled(stream, options.limits.max_bytes), True
         table = _open(stream, options)
-    except BaseException as error:
+    except Invalid as error:
         if owned:
             stream.close()
-        if isinstance(error, Invalid):
-            error.details.setdefault("name", name)
+        error.details.setdefault("name", name)
         raise
     if owned:
         table.close = _both(table, stream)

@@ -2,6 +2,7 @@
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any, BinaryIO
@@ -17,12 +18,17 @@ _MAX_MEMBERS = 10_000
 _UNREADABLE = (
     InvalidFileException,
     zipfile.BadZipFile,
+    zlib.error,
     ParseError,
-    KeyError,
-    ValueError,
-    TypeError,
+    ArithmeticError,
     AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,  # an encrypted or oddly compressed member
     OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
 )
 
 
@@ -56,7 +62,7 @@ def _check_archive(source: BinaryIO, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except _UNREADABLE:
         raise Invalid("workbook_unreadable", field="file") from None
     names = {member.filename for member in members}
     if "xl/workbook.xml" not in names:

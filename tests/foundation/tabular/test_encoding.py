@@ -124,3 +124,9 @@ def test_what_cannot_be_text_is_refused(data, override, code):
 
 def test_nul_characters_are_counted():
     assert detect(b"a,b\n" + b"1,2\n" * 100 + b"3,\x004\n").nuls == 1
+
+
+def test_many_words_are_judged_by_some_but_every_byte_counts(monkeypatch):
+    monkeypatch.setattr(subject, "_MAX_WORDS", 1)
+    text = "ó ó é éé á \u20ac"
+    assert detect(text.encode("cp1252")).encoding == "cp1252"

@@ -8,6 +8,8 @@ from datetime import date, datetime, time, timedelta
 import openpyxl
 import pytest
 import xlsxwriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.reading import open_table
@@ -150,3 +152,15 @@ def test_a_sheet_that_breaks_off_is_an_error_and_no_short_table():
     )
     with pytest.raises(Invalid, match="workbook_unreadable"):
         rows_of(source)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_damaged_workbook_gives_rows_or_a_coded_refusal(data):
+    whole = workbook(["a", "b"], ["1", datetime(2017, 1, 2)]).getvalue()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    damaged = whole[:place] + bytes([data.draw(st.integers(0, 255))]) + whole[place + 1 :]
+    try:
+        rows_of(io.BytesIO(damaged))
+    except Invalid as refused:
+        assert refused.code  # noqa: PT017 - either outcome is right, another exception is not
