@@ -1,11 +1,94 @@
-"""`flask` commands; each calls one service."""
+"""`flask` commands; each calls one service.
 
+`python -m helpline.cli` knows them all and, unlike `flask`, also the ones that run before there are keys or a
+database: make-keys, prepare-database and prepare.
+"""
+
+import click
 from flask import Flask
-from flask_migrate import Migrate
+from flask.cli import FlaskGroup, ScriptInfo
+from flask_migrate import Migrate, upgrade
 
+from helpline.foundation.crypto.keyring import KeyRingError, make_keys
 from helpline.foundation.db import db
+from helpline.foundation.provision import install_context_key, prepare_database
+from helpline.settings import ROOT, Settings, SettingsError, load_settings
+
+# By name, since the application stands above its commands.
+OWNER_APP = "helpline.app:create_app(database_role='owner')"
+WORKER_APP = "helpline.app:create_app(database_role='worker')"
 
 
 def init_cli(app: Flask) -> None:
     """Give the application its commands."""
-    Migrate(app, db, directory="migrations")
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+
+
+@click.group(cls=FlaskGroup, context_settings={"obj": ScriptInfo(app_import_path="helpline.app")})
+def main() -> None:
+    """Run the helpline's commands."""
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command("prepare-database", with_appcontext=False)
+def prepare_database_command() -> None:
+    """Make roles and database on the server of DATABASE_ADMIN_URL; repeating it changes nothing."""
+    _prepare_database(_settings())
+
+
+def _prepare_database(settings: Settings) -> None:
+    if not settings.database_admin_url:
+        raise click.ClickException("Set DATABASE_ADMIN_URL to a superuser's address, for this command only.")
+    try:
+        prepare_database(
+            settings.database_admin_url,
+            settings.database_owner_url,
+            settings.database_url,
+            settings.database_worker_url,
+            settings.database_relay_url,
+        )
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command("make-keys", with_appcontext=False)
+def make_keys_command() -> None:
+    """Make the key ring at HELPLINE_KEYS_FILE; never touches one that exists."""
+    _make_keys(_settings(), generated=False)
+
+
+def _make_keys(settings: Settings, *, generated: bool) -> None:
+    try:
+        make_keys(settings.keys_path, generated=generated)
+    except KeyRingError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command(with_appcontext=False)
+def prepare() -> None:
+    """Everything before the service may start, in one process: roles, keys, migrations, reference data, demo."""
+    settings = _settings()
+    if settings.database_admin_url:
+        _prepare_database(settings)
+    if not settings.keys_path.exists() and not settings.production:
+        _make_keys(settings, generated=True)
+    owner = ScriptInfo(app_import_path=OWNER_APP).load_app()
+    with owner.app_context():
+        upgrade()
+        db.engine.dispose()
+    install_context_key(settings.database_owner_url)
+    worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
+    with worker.app_context():
+        for name in ("load-reference", *(["load-demo"] if settings.demo else [])):
+            if name in worker.cli.commands:
+                click.get_current_context().invoke(worker.cli.commands[name])
+
+
+if __name__ == "__main__":
+    main()
