@@ -161,7 +161,6 @@ async function tidy() {
   const done = (document.querySelector('meta[name="drafts-done"]')?.content ?? "").split(" ").filter(Boolean);
   const db = await store();
   for (const id of await db.getAllKeys("drafts")) {
-
     if (done.includes(id) || (await db.get("drafts", id)).at < Date.now() - WEEK) await db.delete("drafts", id);
   }
 }
