@@ -1,10 +1,13 @@
 """Both logs of Argentina's helpline 137 map whole. The totals were counted apart, by a script of the csv module alone."""
 
+import csv
+import io
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from helpline.foundation.tabular.identity import Identities
 from helpline.foundation.tabular.mapping import read_mapping
@@ -158,3 +161,32 @@ def test_the_whole_row_is_kept_and_what_is_not_known_is_reported(log):
 def test_times_are_those_of_argentina(log):
     _year, _table, _normaliser, rows, _identities = log
     assert {row.values["started_at"].utcoffset().total_seconds() for row, _identity in rows} == {-3 * 3600}
+
+
+def resaved(headers, rows, form):
+    """The rows written anew: as a semicolon file of an old Windows, of an old Mac, or as a workbook."""
+    if form != "xlsx":
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=";", lineterminator="\r" if form == "mac_roman" else "\r\n")
+        writer.writerows([headers, *rows])
+        return io.BytesIO(text.getvalue().encode(form))
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet()
+        for number, cells in enumerate([headers, *rows]):
+            sheet.write_row(number, 0, cells)
+    return out
+
+
+@pytest.mark.parametrize("form", ["cp1252", "mac_roman", "utf-16", "xlsx"])
+def test_the_same_log_saved_in_another_form_is_the_same_log(log, form):
+    _year, table, normaliser, rows, _identities = log
+    some = [row for row, _identity in rows[:400]]
+    headers = list(reversed(table.headers))
+    source = resaved(headers, [[row.original[header] for header in headers] for row in some], form)
+    identities = Identities()
+    with open_table(source, name="again") as again:
+        normaliser = compile_mapping(normaliser.mapping, again.headers)
+        found = [(normaliser.apply(row), identities(row.cells)) for row in again.rows]
+    assert [identity for _row, identity in found] == [identity for _row, identity in rows[:400]]
+    assert [row.values for row, _identity in found] == [row.values for row in some]

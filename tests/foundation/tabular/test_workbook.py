@@ -77,6 +77,16 @@ def test_lines_are_sheet_rows_and_blank_rows_are_formatting():
     ]
 
 
+def test_formatted_empty_cells_are_no_cells():
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet, form = book.add_worksheet(), book.add_format({"bold": True})
+        for number, text in enumerate(["a", "1"]):
+            sheet.write_row(number, 0, [text, ""], form)
+            sheet.write_blank(number, 3, None, form)
+    assert rows_of(out)[1] == [Row(2, {"a": "1"})]
+
+
 def test_a_sheet_is_chosen_by_name():
     source = workbook(["a"], ["1"], more=["Old"])
     table, _rows = rows_of(source, sheet="Old")
