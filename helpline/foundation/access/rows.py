@@ -72,3 +72,15 @@ def visible(  # the one text of a row rule; slices' policy.py call it with their
     if owner:
         ways.append(f"{owner} = (SELECT app.self_of('{kind}'))")
     return f"({' OR '.join(ways)}) AND {record} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
+
+
+def part_of(parent: str, kind: str, column: str) -> str:
+    """SQL that is true for rows which belong to a record of `parent` (of `kind`, named by `column`) the actor may see.
+
+    Who reaches a whole centre is let through without looking the parent up.
+    """
+    return (
+        f"(centre_id = ANY ((SELECT app.centres_of('{kind}'))::uuid[])"
+        f" OR EXISTS (SELECT 1 FROM {parent} parent WHERE parent.id = {column}))"
+        f" AND {column} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
+    )

@@ -1,0 +1,13 @@
+"""Whose cases a person sees: those they opened, those given to them, their team's or their centre's, by role.
+
+A caseworker sees a case through the grant that assignment writes; its notes, timeline and obligations go with it.
+"""
+
+from helpline.foundation.access.rows import part_of, visible
+
+CASES = visible("case", team="team_id", owner="opened_by")
+CASE_NOTES = part_of("cases", "case", "case_id")
+CASE_EVENTS = part_of("cases", "case", "case_id")
+CASE_OBLIGATIONS = part_of("cases", "case", "case_id")
+# A number says nothing about a child; whoever opens a case in a centre counts on.
+CASE_COUNTERS = "centre_id = (SELECT app.actor_centre())"

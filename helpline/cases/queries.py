@@ -1,0 +1,338 @@
+"""Reading cases. Lists never touch sealed columns; their statements do not grow with the number of rows."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy.orm import aliased, undefer_group
+
+from helpline.accounts.models import Centre, Team, TeamMember, User
+from helpline.calls.models import Call, CallChild
+from helpline.cases.models import Case, CaseEvent, CaseNote, CaseObligation
+from helpline.cases.vocabulary import CaseStatus
+from helpline.foundation.access.permissions import Role
+from helpline.foundation.db import db
+from helpline.foundation.errors import NotFound
+from helpline.people.models import Person
+from helpline.reference.models import Place
+
+PAGE = 50
+Province = aliased(Place)
+Key = tuple[datetime, uuid.UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a case takes over from its call and child when it is opened."""
+
+    centre_id: uuid.UUID
+    centre_code: str
+    risk_clocks: Mapping[str, Mapping[str, int]] | None
+    team_id: uuid.UUID | None
+    risk_level: str
+    risk_reasons: list[dict[str, Any]]
+    place_id: uuid.UUID | None
+    province_id: uuid.UUID | None
+    place_path: list[uuid.UUID] | None
+    voided_at: datetime | None
+    age: int | None
+    gender: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingCase:
+    """What routing may know of a case: no name, no words. `place_codes` run from the nearest place up; may be empty."""
+
+    id: uuid.UUID
+    centre_id: uuid.UUID
+    team_id: uuid.UUID
+    caseworker_id: uuid.UUID | None
+    code: str
+    source: str
+    status: str
+    risk_level: str
+    needs: tuple[str, ...]
+    consent: dict[str, Any]
+    place_ids: tuple[uuid.UUID, ...]
+    place_codes: tuple[str, ...]
+    child_age: int | None
+    child_gender: str
+    child_language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """Which cases a list shows. `late`: past the clock of assignment or of first response, seen from `now`."""
+
+    status: str | None = CaseStatus.OPEN
+    centre_id: uuid.UUID | None = None
+    team_ids: tuple[uuid.UUID, ...] = ()
+    caseworker_id: uuid.UUID | None = None
+    opened_by: uuid.UUID | None = None
+    risk_level: str | None = None
+    step: str | None = None
+    province_id: uuid.UUID | None = None
+    unassigned: bool = False
+    closing_asked: bool = False
+    late_at: datetime | None = None
+    number: int | None = None
+    call_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case in a list: nothing sealed."""
+
+    id: uuid.UUID
+    version: int
+    code: str
+    centre_id: uuid.UUID
+    team_id: uuid.UUID
+    team_name: str
+    call_id: uuid.UUID
+    child_person_id: uuid.UUID
+    risk_level: str
+    risk_reasons: list[dict[str, Any]]
+    child_age: int | None
+    child_gender: str
+    place_names: dict[str, str] | None
+    province_names: dict[str, str] | None
+    step: str
+    status: str
+    source: str
+    opened_at: datetime
+    opened_by: uuid.UUID
+    caseworker_id: uuid.UUID | None
+    caseworker_name: str | None
+    assigned_at: datetime | None
+    assign_by: datetime
+    first_response_by: datetime
+    first_response_at: datetime | None
+    needs: list[str]
+    consent: dict[str, Any]
+    closing_requested_at: datetime | None
+    closing_reason: str | None
+    closed_at: datetime | None
+    close_reason: str | None
+    summary: str | None = field(default=None, repr=False)
+    consent_why: str | None = field(default=None, repr=False)
+
+    def assignment_late(self, now: datetime) -> bool:
+        return self.status == CaseStatus.OPEN and self.caseworker_id is None and self.assign_by < now
+
+    def response_late(self, now: datetime) -> bool:
+        return self.status == CaseStatus.OPEN and self.first_response_at is None and self.first_response_by < now
+
+
+_JOINED = {"team_name", "caseworker_name", "place_names", "province_names", "summary", "consent_why"}
+_PLAIN = [each.name for each in fields(CaseRow) if each.name not in _JOINED]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """A line of the timeline, with its note's words where it has one."""
+
+    id: uuid.UUID
+    at: datetime
+    actor_id: uuid.UUID
+    actor_role: str
+    actor_name: str | None
+    action: str
+    details: dict[str, Any]
+    note_kind: str | None
+    body: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A caseworker and how many open cases they carry."""
+
+    id: uuid.UUID
+    name: str
+    open_cases: int
+
+
+def get_origin(call_id: uuid.UUID, child_id: uuid.UUID) -> Origin:
+    """Raises NotFound("call") for a call out of sight, or for a child that it does not concern."""
+    row = db.session.execute(
+        select(
+            Call.centre_id, Centre.code.label("centre_code"), Centre.risk_clocks, Call.team_id, Call.risk_level,
+            Call.risk_reasons, Call.place_id, Call.province_id, Place.path.label("place_path"), Call.voided_at,
+            Person.age, Person.gender,
+        )
+        .join(CallChild, CallChild.call_id == Call.id)
+        .join(Person, Person.id == CallChild.person_id)
+        .join(Centre, Centre.id == Call.centre_id)
+        .outerjoin(Place, Place.id == Call.place_id)
+        .where(Call.id == call_id, CallChild.person_id == child_id)
+    ).first()  # fmt: skip
+    if row is None:
+        raise NotFound("call", call_id)
+    return Origin(**row._asdict())
+
+
+def find_opened(case_id: uuid.UUID, call_id: uuid.UUID, child_id: uuid.UUID) -> Case | None:
+    """The case under this id, else the one this call already has for this child."""
+    same = and_(Case.call_id == call_id, Case.child_person_id == child_id)
+    found = db.session.scalars(select(Case).where(or_(Case.id == case_id, same))).all()
+    return next((case for case in found if case.id == case_id), found[0] if found else None)
+
+
+def centre_of(case_id: uuid.UUID) -> uuid.UUID:
+    """Raises NotFound("case")."""
+    found = db.session.scalar(select(Case.centre_id).where(Case.id == case_id))
+    if found is None:
+        raise NotFound("case", case_id)
+    return found
+
+
+def get_case(case_id: uuid.UUID) -> CaseRow:
+    """One case with its sealed words. Raises NotFound("case")."""
+    found = db.session.execute(_rows().options(undefer_group("sealed")).where(Case.id == case_id)).first()
+    if found is None:
+        raise NotFound("case", case_id)
+    return _row(found, sealed=True)
+
+
+def list_cases(wanted: CaseFilter, after: Key | None = None, limit: int = PAGE) -> list[CaseRow]:
+    """Newest first, one more than `limit` where there are more."""
+    statement = _rows().where(*_conditions(wanted)).order_by(Case.opened_at.desc(), Case.id.desc()).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(tuple_(Case.opened_at, Case.id) < after)
+    return [_row(found) for found in db.session.execute(statement)]
+
+
+def list_by_clock(wanted: CaseFilter, limit: int = PAGE) -> list[CaseRow]:
+    """The most pressing first: by when a caseworker, else a first response, is due."""
+    due = func.least(Case.assign_by, Case.first_response_by) if wanted.unassigned else Case.first_response_by
+    statement = _rows().where(*_conditions(wanted)).order_by(due, Case.id).limit(limit)
+    return [_row(found) for found in db.session.execute(statement)]
+
+
+def count_cases(wanted: CaseFilter) -> int:
+    """How many there are; stops counting at 1000."""
+    some = select(Case.id).where(*_conditions(wanted)).limit(1000).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def list_related(case_id: uuid.UUID, call_id: uuid.UUID, child_id: uuid.UUID) -> list[CaseRow]:
+    """Other cases of the same call (brothers and sisters) or of the same child, as far as the actor sees them."""
+    alike = or_(Case.call_id == call_id, Case.child_person_id == child_id)
+    statement = _rows().where(alike, Case.id != case_id).order_by(Case.number).limit(PAGE)
+    return [_row(found) for found in db.session.execute(statement)]
+
+
+def case_for_routing(case_id: uuid.UUID) -> RoutingCase:
+    """What routing needs. Raises NotFound("case")."""
+    found = db.session.execute(
+        select(Case, Place.path, Person.language)
+        .outerjoin(Place, Place.id == Case.place_id)
+        .outerjoin(Person, Person.id == Case.child_person_id)
+        .where(Case.id == case_id)
+    ).first()
+    if found is None:
+        raise NotFound("case", case_id)
+    case, path, language = found
+    up = tuple(reversed(path or ()))
+    codes = dict(db.session.execute(select(Place.id, Place.code).where(Place.id.in_(up))).tuples().all()) if up else {}
+    return RoutingCase(
+        id=case.id, centre_id=case.centre_id, team_id=case.team_id, caseworker_id=case.caseworker_id, code=case.code,
+        source=case.source, status=case.status, risk_level=case.risk_level, needs=tuple(case.needs),
+        consent=case.consent, place_ids=up, place_codes=tuple(codes[place] for place in up), child_age=case.child_age,
+        child_gender=case.child_gender, child_language=language,
+    )  # fmt: skip
+
+
+def timeline(case_id: uuid.UUID, after: Key | None = None, limit: int = PAGE) -> list[TimelineRow]:
+    """What happened, newest first, one more than `limit` where there is more. The notes' words are opened."""
+    statement = (
+        select(CaseEvent, CaseNote, User.name)
+        .options(undefer_group("sealed"))
+        .outerjoin(CaseNote, CaseNote.id == CaseEvent.note_id)
+        .outerjoin(User, User.id == CaseEvent.actor_id)
+        .where(CaseEvent.case_id == case_id)
+        .order_by(CaseEvent.at.desc(), CaseEvent.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        statement = statement.where(tuple_(CaseEvent.at, CaseEvent.id) < after)
+    return [
+        TimelineRow(
+            id=line.id, at=line.at, actor_id=line.actor_id, actor_role=line.actor_role, actor_name=name,
+            action=line.action, details=line.details, note_kind=note.kind if note else None,
+            body=note.body if note else None,
+        )
+        for line, note, name in db.session.execute(statement)
+    ]  # fmt: skip
+
+
+def list_obligations(case_id: uuid.UUID) -> Sequence[CaseObligation]:
+    """What must be settled before the case can close, soonest due first."""
+    return db.session.scalars(
+        select(CaseObligation)
+        .where(CaseObligation.case_id == case_id, CaseObligation.settled_at.is_(None))
+        .order_by(CaseObligation.due_at.nulls_last(), CaseObligation.id)
+    ).all()
+
+
+def count_obligations(case_id: uuid.UUID) -> int:
+    open_ones = select(func.count()).where(CaseObligation.case_id == case_id, CaseObligation.settled_at.is_(None))
+    return db.session.scalar(open_ones) or 0
+
+
+def caseload(team_id: uuid.UUID) -> list[Load]:
+    """The team's active caseworkers and their open cases (as far as the actor sees them), fewest first."""
+    mine = and_(Case.caseworker_id == User.id, Case.status == CaseStatus.OPEN)
+    statement = (
+        select(User.id, User.name, func.count(Case.id).label("open_cases"))
+        .join(TeamMember, TeamMember.user_id == User.id)
+        .outerjoin(Case, mine)
+        .where(TeamMember.team_id == team_id, User.role == Role.CASEWORKER, User.status == "active")
+        .group_by(User.id, User.name)
+        .order_by(func.count(Case.id), User.name)
+    )
+    return [Load(**row._asdict()) for row in db.session.execute(statement)]
+
+
+def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
+    exact = {
+        Case.status: wanted.status, Case.centre_id: wanted.centre_id, Case.caseworker_id: wanted.caseworker_id,
+        Case.opened_by: wanted.opened_by, Case.risk_level: wanted.risk_level, Case.step: wanted.step,
+        Case.province_id: wanted.province_id, Case.number: wanted.number, Case.call_id: wanted.call_id,
+    }  # fmt: skip
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value is not None]
+    if wanted.team_ids:
+        conditions.append(Case.team_id.in_(wanted.team_ids))
+    if wanted.unassigned:
+        conditions.append(Case.caseworker_id.is_(None))
+    if wanted.closing_asked:
+        conditions.append(Case.closing_requested_at.is_not(None))
+    if wanted.late_at is not None:
+        late_assignment = and_(Case.caseworker_id.is_(None), Case.assign_by < wanted.late_at)
+        late_response = and_(Case.first_response_at.is_(None), Case.first_response_by < wanted.late_at)
+        conditions += [Case.status == CaseStatus.OPEN, or_(late_assignment, late_response)]
+    return conditions
+
+
+def _rows() -> Select[Any]:
+    return (
+        select(Case, Team.name, User.name, Place.names, Province.names)
+        .join(Team, Team.id == Case.team_id)
+        .outerjoin(User, User.id == Case.caseworker_id)
+        .outerjoin(Place, Place.id == Case.place_id)
+        .outerjoin(Province, Province.id == Case.province_id)
+    )
+
+
+def _row(found: Row[Any], *, sealed: bool = False) -> CaseRow:
+    case, team_name, caseworker_name, place_names, province_names = found
+    joined = {
+        "team_name": team_name, "caseworker_name": caseworker_name, "place_names": place_names,
+        "province_names": province_names,
+    }  # fmt: skip
+    if sealed:
+        joined |= {"summary": case.summary, "consent_why": case.consent_why}
+    return CaseRow(**{name: getattr(case, name) for name in _PLAIN}, **joined)
