@@ -57,6 +57,7 @@ class Server:
         self.heard: list[str] = []
         self.password = "right"
         self.locked = False
+        self.lock_heard = threading.Event()
         self.routes()
         self.server = make_server("127.0.0.1", 0, self.app, threaded=True)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -127,6 +128,7 @@ class Server:
     def lock(self) -> tuple[str, int]:
         self.locked = True
         self.heard.append("lock")
+        self.lock_heard.set()
         return "", 204
 
     def unlock(self) -> tuple[Response, int] | Response:
@@ -281,6 +283,26 @@ def test_an_error_says_what_to_do_next_and_nothing_of_the_inside(server: Server,
     assert str(status) not in re.sub(r"data-status=\"\d+\"", "", answer.text).split("<main")[1]
 
 
+def test_an_error_page_needs_nothing_but_its_status(server: Server) -> None:
+    with server.app.test_request_context():
+        html = server.app.jinja_env.get_template("error.html").render(status=503)
+    assert "Part of the system is resting" in html
+
+
+def test_what_people_type_is_escaped(server: Server) -> None:
+    with server.app.test_request_context():
+        forms = server.app.jinja_env.get_template("macros/forms.html").module
+        nasty = "<b>\"x'"
+        for html in (
+            forms.text("a", nasty, value=nasty),
+            forms.textarea("a", "A", value=nasty),
+            forms.category("a", "A", "/s", selected=[{"value": nasty, "label": nasty, "group": nasty}]),
+            forms.text("a", "A", form={"data": {}, "errors": {"a": [nasty]}}),
+        ):
+            assert '<b>"' not in html
+            assert "&lt;b&gt;&#34;x&#39;" in html
+
+
 def test_a_wrong_answer_is_said_beside_the_field_and_in_the_summary(server: Server) -> None:
     html = server.app.test_client().get("/desk?wrong=1").text
     assert 'href="#relation"' in html
@@ -357,11 +379,11 @@ def test_escape_three_times_shows_a_neutral_page_and_locks(page: Page, server: S
     page.goto("/desk")
     ready(page)
     page.fill("#story", "half a sentence")
-    with page.expect_response("**/lock"):
-        for _ in range(3):
-            page.keyboard.press("Escape")
+    server.lock_heard.clear()
+    for _ in range(3):
+        page.keyboard.press("Escape")
     page.wait_for_url("**/leave/")
-    assert "lock" in server.heard
+    assert server.lock_heard.wait(10), "the lock travels on after the page is gone"
     assert "Helpline" not in page.content()
 
 
