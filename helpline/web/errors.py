@@ -1,5 +1,6 @@
 """Turning what went wrong into an answer: problem+json for the API, a fragment for htmx, a calm page for people."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -96,10 +97,11 @@ def _on_unknown(error: Exception) -> Response:
 
 def sentence(code: str) -> str:
     """What a person is told for an error code that belongs beside a field or above a form."""
-    return str(_SENTENCES.get(code, lambda: _("That didn't work. Check what you typed and try again."))())
+    return str(SENTENCES.get(code, lambda: _("That didn't work. Check what you typed and try again."))())
 
 
-_SENTENCES = {
+# Slices' pages add their own codes: `SENTENCES.update(…)`.
+SENTENCES: dict[str, Callable[[], str]] = {
     "stale": lambda: _("Someone changed this while you were writing. Your words are kept: compare, then save again."),
     "required": lambda: _("This is needed."),
 }
