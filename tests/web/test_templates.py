@@ -19,6 +19,8 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
+from helpline.web.frame import _RAIL
+
 WEB = Path(__file__).parents[2] / "helpline" / "web"
 POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 PAGES = ("desk", "work", "case", "figures", "sign-in", "portal")
@@ -281,6 +283,11 @@ def test_an_error_says_what_to_do_next_and_nothing_of_the_inside(server: Server,
     assert answer.text.count("btn main") <= 2  # one for the page, one in the closed lock dialog
     assert "Traceback" not in answer.text
     assert str(status) not in re.sub(r"data-status=\"\d+\"", "", answer.text).split("<main")[1]
+
+
+def test_every_icon_of_the_rail_is_drawn() -> None:
+    drawn = set(re.findall(r'id="(\w+)"', (WEB / "static" / "icons.svg").read_text()))
+    assert {icon for _endpoint, _label, icon in _RAIL.values()} <= drawn
 
 
 def test_an_error_page_needs_nothing_but_its_status(server: Server) -> None:
