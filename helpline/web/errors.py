@@ -97,7 +97,8 @@ def _on_unknown(error: Exception) -> Response:
 
 def sentence(code: str) -> str:
     """What a person is told for an error code that belongs beside a field or above a form."""
-    return str(SENTENCES.get(code, lambda: _("That didn't work. Check what you typed and try again."))())
+    speak = SENTENCES.get(code)
+    return speak() if speak else str(_("That didn't work. Check what you typed and try again."))
 
 
 # Slices' pages add their own codes: `SENTENCES.update(…)`.

@@ -40,7 +40,7 @@ def refused(problem: Exception | None, *lists: str) -> dict[str, Any] | None:
     if problem is None:
         return None
     if isinstance(problem, ValidationError):
-        errors = dict(_flat(problem.normalized_messages()))
+        errors = dict(_flat(problem.messages_dict))
     else:
         code = problem.code if isinstance(problem, HelplineError) else "invalid"
         errors = {(problem.field if isinstance(problem, Invalid) else None) or "": [sentence(code)]}
