@@ -148,6 +148,12 @@ def test_moving_out_of_the_quiet_hours_backwards_is_never_later(when, quiet_from
     assert (earlier == when) == (next_allowed(when, quiet_from, quiet_to, tz) == when)
 
 
+def test_quiet_hours_that_end_in_the_doubled_hour_end_the_second_time_too():
+    london = ZoneInfo("Europe/London")
+    second_time = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 01:10 on the wall, again
+    assert next_allowed(second_time, time(22), time(1, 30), london) == second_time + timedelta(minutes=20)
+
+
 def test_before_the_night_began():
     assert last_allowed(pp(2026, 11, 24, 6), time(22), time(7), PP) == pp(2026, 11, 23, 21, 59)
     assert last_allowed(pp(2026, 11, 23, 22), time(22), time(7), PP) == pp(2026, 11, 23, 21, 59)

@@ -163,6 +163,9 @@ def test_the_context_that_runs_is_named(lines):
     assert line["request_id"] == str(ctx.request_id)
     assert line["actor_id"] == str(ctx.actor.id)
     assert line["cause_id"] == str(ctx.cause_id)
+    with active(system_context("reminder")):
+        get_logger("x").info("followup.reminded")
+    assert "cause_id" not in lines()[0]
 
 
 def test_development_sees_templates_and_messages_and_production_does_not(lines):

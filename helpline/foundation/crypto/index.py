@@ -37,11 +37,10 @@ def normal_phone(text: str, region: str) -> str | None:
             number = phonenumbers.parse(reading, region)
         except phonenumbers.NumberParseException:
             continue
-        written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if phonenumbers.is_valid_number(number):
-            return written
-        if phonenumbers.is_possible_number(number):
-            possible.append(written)
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(number):  # a range the library does not know yet keeps its 0: drop it
+            possible.append(f"+{number.country_code}{number.national_number}")
     return possible[0] if possible else None
 
 

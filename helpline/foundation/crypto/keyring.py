@@ -35,7 +35,7 @@ class KeyRingError(Exception):
     """The keys can't be used; the text is one sentence that says what to do, and never holds a key."""
 
 
-class Tampered(Exception):  # noqa: N818 - it names what happened to the data
+class Tampered(Exception):
     """A sealed value or wrapped key does not open here: altered, moved from elsewhere, or under a lost key."""
 
 

@@ -39,6 +39,11 @@ def test_the_region_of_the_centre_decides_about_local_numbers():
     assert phone_index("+54 11 2345 6789", "KH") == phone_index("011 2345-6789", "AR")
 
 
+def test_a_number_of_a_range_not_yet_published_is_still_found_again():
+    for written in ("010 000 00", "+855 10 000 00", "00855 10 000 00", "+855 (0)10 000 00"):
+        assert normal_phone(written, "KH") == "+8551000000"
+
+
 @pytest.mark.parametrize("text", ["", "no number", "117", "1" * 30, "+", "00"])
 def test_what_is_no_number_has_no_index(text):
     assert phone_index(text, "KH") is None

@@ -133,6 +133,13 @@ def test_a_process_that_runs_meets_a_master_added_by_another(key_path):
     assert running.add_master() == 3
 
 
+def test_a_process_that_does_not_know_of_another_s_master_adds_one_more(key_path):
+    stale, other = KeyRing.open(key_path), KeyRing.open(key_path)
+    other.add_master()
+    assert stale.add_master() == 3
+    assert stale.master(2) == other.master(2)
+
+
 def test_a_master_that_is_lost_is_named(key_path):
     with pytest.raises(KeyRingError, match="Master key 7"):
         KeyRing.open(key_path).master(7)

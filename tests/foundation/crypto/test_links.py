@@ -51,6 +51,7 @@ def test_no_changed_character_passes(data):
 @given(st.text() | st.text("AB-_", min_size=60, max_size=60))
 def test_rubbish_is_invalid_not_an_error(text):
     assert refusal("referral", text) == "link_invalid"
+    assert refusal("referral", "!" * 60) == "link_invalid"
 
 
 def test_an_altered_and_expired_link_does_not_tell_that_it_expired():
