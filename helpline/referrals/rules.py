@@ -57,6 +57,7 @@ class Candidate:
     languages: frozenset[str] = frozenset()
     median_answer: timedelta | None = None
     active: bool = True
+    reachable: bool = True  # it has an address that a message can go to
     accepting: bool = True
     conflict: bool = False  # somebody there is part of the story
     withheld: bool = False  # the family wants them not to know
@@ -110,6 +111,7 @@ def _excluded(need: Need, agency: Candidate) -> Exclusion | None:
     checks = (
         (not agency.active, Exclusion.INACTIVE),
         (not agency.accepting, Exclusion.NOT_ACCEPTING),
+        (not agency.reachable, Exclusion.NO_ADDRESS),
         (agency.conflict, Exclusion.CONFLICT_OF_INTEREST),
         (agency.withheld, Exclusion.WITHHELD),
         (need.service not in agency.services, Exclusion.SERVICE_NOT_OFFERED),
@@ -207,25 +209,24 @@ def answer_by(urgency: Urgency, now: datetime, opening: datetime | None) -> date
     return latest if opening is None else min(latest, utc(opening) + after_opening)
 
 
+_S = ReferralState
 TRANSITIONS: Mapping[ReferralState, frozenset[ReferralState]] = MappingProxyType(
     {
-        ReferralState.DRAFT: frozenset({ReferralState.REQUESTED, ReferralState.WITHDRAWN}),
-        ReferralState.REQUESTED: frozenset(
-            {ReferralState.ACCEPTED, ReferralState.DECLINED, ReferralState.EXPIRED, ReferralState.WITHDRAWN}
-        ),
-        ReferralState.ACCEPTED: frozenset(
-            {ReferralState.SERVICE_STARTED, ReferralState.NOT_DELIVERED, ReferralState.WITHDRAWN}
-        ),
-        ReferralState.SERVICE_STARTED: frozenset({ReferralState.DELIVERED, ReferralState.NOT_DELIVERED}),
-        ReferralState.DECLINED: frozenset(),
-        ReferralState.EXPIRED: frozenset(),
-        ReferralState.WITHDRAWN: frozenset(),
-        ReferralState.DELIVERED: frozenset(),
-        ReferralState.NOT_DELIVERED: frozenset(),
+        _S.REQUESTED: frozenset({_S.ASKED, _S.EXHAUSTED, _S.WITHDRAWN}),
+        _S.ASKED: frozenset({_S.REQUESTED, _S.ACCEPTED, _S.WITHDRAWN}),  # refusal and silence look for the next
+        _S.EXHAUSTED: frozenset({_S.REQUESTED, _S.ASKED, _S.WITHDRAWN}),  # a supervisor tries again, or chooses
+        _S.ACCEPTED: frozenset({_S.SERVICE_STARTED, _S.DELIVERED, _S.NOT_DELIVERED, _S.WITHDRAWN}),
+        _S.SERVICE_STARTED: frozenset({_S.DELIVERED, _S.NOT_DELIVERED}),
+        _S.WITHDRAWN: frozenset(),
+        _S.DELIVERED: frozenset(),
+        _S.NOT_DELIVERED: frozenset(),
     }
 )
-# What sends the need on to the next candidate.
-TRY_NEXT = frozenset({ReferralState.DECLINED, ReferralState.EXPIRED})
+# Where the agency still looks after the child, and its page stays open.
+UNDER_WAY = frozenset({_S.ACCEPTED, _S.SERVICE_STARTED})
+ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+# What the caseworker records about the service once an agency has accepted.
+SERVICE_STEPS = frozenset({_S.SERVICE_STARTED, _S.DELIVERED, _S.NOT_DELIVERED})
 
 
 def check_transition(current: ReferralState, following: ReferralState) -> None:

@@ -12,17 +12,56 @@ class Urgency(StrEnum):
 
 
 class ReferralState(StrEnum):
-    """Where a referral stands."""
+    """Where a referral stands. REQUESTED: the router looks for the next agency to ask."""
 
-    DRAFT = "draft"
     REQUESTED = "requested"
+    ASKED = "asked"
     ACCEPTED = "accepted"
-    DECLINED = "declined"
-    EXPIRED = "expired"
+    EXHAUSTED = "exhausted"  # nobody left to ask: a supervisor decides
     WITHDRAWN = "withdrawn"
     SERVICE_STARTED = "service_started"
     DELIVERED = "delivered"
     NOT_DELIVERED = "not_delivered"
+
+
+class AskState(StrEnum):
+    """Where one asking of one agency stands."""
+
+    ASKED = "asked"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class Answer(StrEnum):
+    """What an agency may say."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+
+
+class DeclineReason(StrEnum):
+    """Why an agency can't help."""
+
+    FULL = "full"
+    NO_STAFF_NOW = "no_staff_now"
+    NOT_OUR_SERVICE = "not_our_service"
+    OUTSIDE_OUR_AREA = "outside_our_area"
+    AGE_OR_SEX = "age_or_sex"
+    TOO_LATE = "too_late"
+    OTHER = "other"
+
+
+class WithdrawReason(StrEnum):
+    """Why nobody is asked any longer."""
+
+    NO_CONSENT = "no_consent"
+    NO_LONGER_NEEDED = "no_longer_needed"
+    HELPED_OTHERWISE = "helped_otherwise"
+    FAMILY_REFUSED = "family_refused"
+    BY_MISTAKE = "by_mistake"
+    OTHER = "other"
 
 
 class Exclusion(StrEnum):
@@ -39,6 +78,7 @@ class Exclusion(StrEnum):
     TOO_OLD = "too_old"
     GENDER_NOT_SERVED = "gender_not_served"
     FULL = "full"
+    NO_ADDRESS = "no_address"
     DECLINED_BEFORE = "declined_before"
     SILENT_BEFORE = "silent_before"
 

@@ -12,8 +12,8 @@ from helpline.foundation.calendar import ALWAYS_OPEN, OpeningHours, Span
 from helpline.foundation.errors import Conflict
 from helpline.people.vocabulary import Gender
 from helpline.referrals.rules import (
+    ENDED,
     TRANSITIONS,
-    TRY_NEXT,
     URGENCY,
     Candidate,
     Need,
@@ -103,6 +103,7 @@ directories = st.lists(candidates, max_size=6, unique_by=lambda c: c.agency_id)
     [
         ({"active": False}, {}, Exclusion.INACTIVE),
         ({"accepting": False}, {}, Exclusion.NOT_ACCEPTING),
+        ({"reachable": False}, {}, Exclusion.NO_ADDRESS),
         ({"conflict": True}, {}, Exclusion.CONFLICT_OF_INTEREST),
         ({"withheld": True}, {}, Exclusion.WITHHELD),
         ({}, {"service": "legal"}, Exclusion.SERVICE_NOT_OFFERED),
@@ -283,13 +284,17 @@ def test_urgency_follows_risk():
 # How it moves on
 
 ALLOWED = {
-    ("draft", "requested"),
-    ("draft", "withdrawn"),
-    ("requested", "accepted"),
-    ("requested", "declined"),
-    ("requested", "expired"),
+    ("requested", "asked"),
+    ("requested", "exhausted"),
     ("requested", "withdrawn"),
+    ("asked", "requested"),
+    ("asked", "accepted"),
+    ("asked", "withdrawn"),
+    ("exhausted", "requested"),
+    ("exhausted", "asked"),
+    ("exhausted", "withdrawn"),
     ("accepted", "service_started"),
+    ("accepted", "delivered"),
     ("accepted", "not_delivered"),
     ("accepted", "withdrawn"),
     ("service_started", "delivered"),
@@ -310,9 +315,8 @@ def test_a_referral_moves_only_as_the_table_says(current, following):
 
 def test_every_state_can_be_reached_and_left_or_is_an_end():
     assert set(TRANSITIONS) == set(ReferralState)
-    reached = {ReferralState.DRAFT}
+    reached = {ReferralState.REQUESTED}
     for _ in ReferralState:
         reached |= {after for state in reached for after in TRANSITIONS[state]}
     assert reached == set(ReferralState)
-    assert {state for state in TRY_NEXT if TRANSITIONS[state]} == set()
-    assert {"declined", "expired"} == TRY_NEXT
+    assert {"withdrawn", "delivered", "not_delivered"} == ENDED
