@@ -68,6 +68,9 @@ def test_a_closed_day_moves_high_and_medium_earlier_and_low_later():
 
 
 def test_the_clock_of_immediate_and_high_runs_through_night_and_holiday():
+    evening = pp(2026, 11, 19, 18)
+    assert due(HIGH, evening, Kind.FIRST_RESPONSE, WEEK) == evening + DAY
+    assert due(IMMEDIATE, evening, Kind.CONTACT, WEEK) == evening + DAY
     night = pp(2026, 11, 23, 23)
     assert due(HIGH, night, Kind.FIRST_RESPONSE, WEEK) == night + DAY
     assert due(IMMEDIATE, night, Kind.CONTACT, WEEK) == night + DAY
