@@ -1,6 +1,7 @@
 """The test bed: one embedded PostgreSQL and Valkey per session, one database per worker, and no way out to a network."""
 
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -17,9 +18,9 @@ from flask_migrate import Migrate, upgrade
 from psycopg import sql
 from sqlalchemy import event
 
+from helpline.app import create_app
 from helpline.embedded import servers
 from helpline.embedded.processes import ServerError
-from helpline.app import create_app
 from helpline.foundation.crypto import keyring
 from helpline.foundation.crypto.keyring import make_keys
 from helpline.foundation.db import db
@@ -28,6 +29,7 @@ from helpline.settings import ROOT, Settings
 
 TEMPLATE = "helpline_template"
 PREFIX = "helpline-tests-"
+SETTLED_SECONDS = 120
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 
@@ -59,10 +61,11 @@ STACK = pytest.StashKey[ExitStack]()
 
 
 def _sweep_stale() -> None:
-    """Delete what killed sessions left: whoever still uses a folder holds its lock."""
+    """Delete what killed sessions left: whoever still uses a folder holds its lock, soon after making it."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(ServerError, OSError):
-            servers.erase(folder)
+            if time.time() - folder.stat().st_ctime > SETTLED_SECONDS:
+                servers.erase(folder)
 
 
 def _start(stack: ExitStack) -> TestBed:

@@ -12,12 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from helpline.embedded.keeping import Kept
 from helpline.embedded.place import sole_use
 from helpline.embedded.processes import Child, ServerError, carrying, end_leftovers, spawn
 from helpline.embedded.servers import erase, publish, rotate_logs, running
+from helpline.embedded.stamp import fingerprint, is_prepared, mark_prepared
 from helpline.settings import EMBEDDED_ADDRESSES, ROOT, Settings, SettingsError, child_environment, load_settings
 
 INSTANCE = "HELPLINE_INSTANCE"  # marks our children, so that a later run knows them again
@@ -97,11 +99,11 @@ def _run(settings: Settings, stack: ExitStack) -> None:
         kept += servers.kept
         publish(servers, var)
         stack.callback((var / EMBEDDED_ADDRESSES).unlink, missing_ok=True)
+        settings = replace(settings, database_owner_url=servers.owner_url, demo=True)
         environment |= {"DATABASE_ADMIN_URL": servers.admin_url, "HELPLINE_DEMO": "true"}
     if settings.public_url == Settings.public_url:
         environment["HELPLINE_PUBLIC_URL"] = _address(settings)
-    _say("Preparing the database (the first time takes about a minute) …")
-    _prepare(_child("prepare", PREPARE, var, environment))
+    _prepare(settings, _child("prepare", PREPARE, var, environment))
     environment.pop("DATABASE_ADMIN_URL", None)
     ours = stack.enter_context(_service(settings, var, environment))
     _watch(settings, kept + ours, var)
@@ -155,7 +157,10 @@ def _child(name: str, command: list[str], var: Path, environment: dict[str, str]
     )
 
 
-def _prepare(child: Child) -> None:
+def _prepare(settings: Settings, child: Child) -> None:
+    if is_prepared(settings.database_owner_url, fingerprint(settings.keys_path, demo=settings.demo)):
+        return
+    _say("Preparing the database (the first time takes about a minute) …")
     process = spawn(child)
     try:
         code = process.wait()
@@ -164,6 +169,7 @@ def _prepare(child: Child) -> None:
     if code != 0:
         lines = child.log.read_text(errors="replace").strip().splitlines()
         raise ServerError(f"The database could not be prepared: {lines[-1] if lines else code} (more in {child.log})")
+    mark_prepared(settings.database_owner_url, fingerprint(settings.keys_path, demo=settings.demo))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Runs the real supervisor over stand-ins for the service: a web process that is ready, three that only wait."""
 
+import os
 import sys
 
 from helpline.embedded import supervisor
@@ -12,6 +13,14 @@ class Ready(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 """
+PREPARE = """
+from helpline.foundation.provision import prepare_database
+from helpline.settings import load_settings
+s = load_settings()
+prepare_database(
+    s.database_admin_url, s.database_owner_url, s.database_url, s.database_worker_url, s.database_relay_url
+)
+"""
 WAIT = "import subprocess, time; subprocess.run(['sleep', '300'])"
 
 
@@ -22,5 +31,5 @@ def commands(settings, _scratch):
 
 if __name__ == "__main__":
     supervisor.commands = commands
-    supervisor.PREPARE = ["python", "-c", "print('prepared')"]
+    supervisor.PREPARE = ["python", "-c", "" if "DATABASE_URL" in os.environ else PREPARE]
     sys.exit(supervisor.main())
