@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,147 +12,53 @@ from sqlalchemy.orm import aliased, undefer_group
 from helpline.accounts.models import Centre, Team, TeamMember, User
 from helpline.calls.models import Call, CallChild
 from helpline.cases.models import Case, CaseEvent, CaseNote, CaseObligation
-from helpline.cases.vocabulary import CaseStatus
-from helpline.foundation.access.permissions import Role
+from helpline.cases.vocabulary import CaseFilter, CaseRow, CaseStatus, Load, Looks, Origin, RoutingCase, TimelineRow
+from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.permissions import Permission, Role, Scope
+from helpline.foundation.context import Context
 from helpline.foundation.db import db
-from helpline.foundation.errors import NotFound
+from helpline.foundation.errors import Invalid, NotFound
 from helpline.people.models import Person
 from helpline.reference.models import Place
 
 PAGE = 50
+_LONGEST_NUMBER = 18  # digits
 Province = aliased(Place)
 Key = tuple[datetime, uuid.UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a case takes over from its call and child when it is opened."""
-
-    centre_id: uuid.UUID
-    centre_code: str
-    risk_clocks: Mapping[str, Mapping[str, int]] | None
-    team_id: uuid.UUID | None
-    risk_level: str
-    risk_reasons: list[dict[str, Any]]
-    place_id: uuid.UUID | None
-    province_id: uuid.UUID | None
-    place_path: list[uuid.UUID] | None
-    voided_at: datetime | None
-    age: int | None
-    gender: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingCase:
-    """What routing may know of a case: no name, no words. `place_codes` run from the nearest place up; may be empty."""
-
-    id: uuid.UUID
-    centre_id: uuid.UUID
-    team_id: uuid.UUID
-    caseworker_id: uuid.UUID | None
-    code: str
-    source: str
-    status: str
-    risk_level: str
-    needs: tuple[str, ...]
-    consent: dict[str, Any]
-    place_ids: tuple[uuid.UUID, ...]
-    place_codes: tuple[str, ...]
-    child_age: int | None
-    child_gender: str
-    child_language: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFilter:
-    """Which cases a list shows. `late`: past the clock of assignment or of first response, seen from `now`."""
-
-    status: str | None = CaseStatus.OPEN
-    centre_id: uuid.UUID | None = None
-    team_ids: tuple[uuid.UUID, ...] = ()
-    caseworker_id: uuid.UUID | None = None
-    opened_by: uuid.UUID | None = None
-    risk_level: str | None = None
-    step: str | None = None
-    province_id: uuid.UUID | None = None
-    unassigned: bool = False
-    closing_asked: bool = False
-    late_at: datetime | None = None
-    number: int | None = None
-    call_id: uuid.UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseRow:
-    """A case in a list: nothing sealed."""
-
-    id: uuid.UUID
-    version: int
-    code: str
-    centre_id: uuid.UUID
-    team_id: uuid.UUID
-    team_name: str
-    call_id: uuid.UUID
-    child_person_id: uuid.UUID
-    risk_level: str
-    risk_reasons: list[dict[str, Any]]
-    child_age: int | None
-    child_gender: str
-    place_names: dict[str, str] | None
-    province_names: dict[str, str] | None
-    step: str
-    status: str
-    source: str
-    opened_at: datetime
-    opened_by: uuid.UUID
-    caseworker_id: uuid.UUID | None
-    caseworker_name: str | None
-    assigned_at: datetime | None
-    assign_by: datetime
-    first_response_by: datetime
-    first_response_at: datetime | None
-    needs: list[str]
-    consent: dict[str, Any]
-    closing_requested_at: datetime | None
-    closing_reason: str | None
-    closed_at: datetime | None
-    close_reason: str | None
-    summary: str | None = field(default=None, repr=False)
-    consent_why: str | None = field(default=None, repr=False)
-
-    def assignment_late(self, now: datetime) -> bool:
-        return self.status == CaseStatus.OPEN and self.caseworker_id is None and self.assign_by < now
-
-    def response_late(self, now: datetime) -> bool:
-        return self.status == CaseStatus.OPEN and self.first_response_at is None and self.first_response_by < now
 
 
 _JOINED = {"team_name", "caseworker_name", "place_names", "province_names", "summary", "consent_why"}
 _PLAIN = [each.name for each in fields(CaseRow) if each.name not in _JOINED]
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
-    """A line of the timeline, with its note's words where it has one."""
-
-    id: uuid.UUID
-    at: datetime
-    actor_id: uuid.UUID
-    actor_role: str
-    actor_name: str | None
-    action: str
-    details: dict[str, Any]
-    note_kind: str | None
-    body: str | None = field(repr=False)
+def reach(ctx: Context) -> CaseFilter:
+    """The actor's own reach as a filter, so that lists use an index; row security stands behind it."""
+    actor, scope = ctx.actor, scope_of(ctx.actor.role, Permission.CASE_READ)
+    if scope is Scope.OWN:
+        return CaseFilter(opened_by=actor.id)
+    if scope is Scope.ASSIGNED:
+        return CaseFilter(given_to=actor.id)
+    if scope is Scope.TEAM:
+        return CaseFilter(team_ids=actor.team_ids)
+    return CaseFilter(centre_id=actor.centre_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """A caseworker and how many open cases they carry."""
-
-    id: uuid.UUID
-    name: str
-    open_cases: int
+def narrowed(ctx: Context, asked: Mapping[str, Any]) -> CaseFilter:
+    """What a list was asked for, within the actor's reach. Raises Invalid("case_code", "code") for no such number."""
+    code = asked["code"]
+    number = code.rpartition("-")[2].strip() if code else ""
+    if code and not (number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER):
+        raise Invalid("case_code", "code")
+    within = reach(ctx)
+    return replace(
+        within,
+        status=None if asked["status"] == "all" or code else asked["status"],
+        risk_level=asked["risk_level"], step=asked["step"], unassigned=asked["unassigned"],
+        closing_asked=asked["closing_asked"], province_id=asked["province_id"], call_id=asked["call_id"],
+        late_at=ctx.now if asked["late"] else None, number=int(number) if number else None,
+        team_ids=(asked["team_id"],) if asked["team_id"] else within.team_ids,
+        caseworker_id=ctx.actor.id if asked["mine"] else asked["caseworker_id"],
+    )  # fmt: skip
 
 
 def get_origin(call_id: uuid.UUID, child_id: uuid.UUID) -> Origin:
@@ -269,6 +175,17 @@ def timeline(case_id: uuid.UUID, after: Key | None = None, limit: int = PAGE) ->
     ]  # fmt: skip
 
 
+def who_looked(case_id: uuid.UUID, since: datetime) -> list[Looks]:
+    """Whose pages and answers showed the case, most often first; nothing unless the actor supervises it."""
+    looks = func.app.case_looks(case_id, since).table_valued("actor_id", "actor_role", "times")
+    statement = (
+        select(looks.c.actor_id, looks.c.actor_role, User.name.label("actor_name"), looks.c.times)
+        .outerjoin(User, User.id == looks.c.actor_id)
+        .order_by(looks.c.times.desc())
+    )
+    return [Looks(**row._asdict()) for row in db.session.execute(statement)]
+
+
 def list_obligations(case_id: uuid.UUID) -> Sequence[CaseObligation]:
     """What must be settled before the case can close, soonest due first."""
     return db.session.scalars(
@@ -304,6 +221,8 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
         Case.province_id: wanted.province_id, Case.number: wanted.number, Case.call_id: wanted.call_id,
     }  # fmt: skip
     conditions: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value is not None]
+    if wanted.given_to is not None:
+        conditions.append(or_(Case.caseworker_id == wanted.given_to, Case.opened_by == wanted.given_to))
     if wanted.team_ids:
         conditions.append(Case.team_id.in_(wanted.team_ids))
     if wanted.unassigned:

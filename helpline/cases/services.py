@@ -16,7 +16,16 @@ from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import events, queries, rules
 from helpline.cases.commands import AddNote, CloseCase, Consent, OpenCase
 from helpline.cases.models import Case, CaseCounter, CaseEvent, CaseNote, CaseObligation
-from helpline.cases.vocabulary import CaseAction, CaseSource, CaseStatus, CaseStep, CloseReason, NoteKind, Service
+from helpline.cases.vocabulary import (
+    CaseAction,
+    CaseSource,
+    CaseStatus,
+    CaseStep,
+    CloseReason,
+    NoteKind,
+    Origin,
+    Service,
+)
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission, Role, Scope
@@ -313,7 +322,7 @@ def _close(ctx: Context, case: Case, reason: CloseReason, note_id: uuid.UUID | N
     return case
 
 
-def _team_for(command: OpenCase, origin: queries.Origin) -> uuid.UUID:
+def _team_for(command: OpenCase, origin: Origin) -> uuid.UUID:
     """The chosen team, else the one covering the place, else the call's own."""
     if command.team_id is not None:
         if command.team_id not in {team.id for team in accounts.list_teams(origin.centre_id) if team.active}:

@@ -1,6 +1,11 @@
-"""The closed lists of words about cases."""
+"""The closed lists of words about cases, and the values that reads give."""
 
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class CaseStep(StrEnum):
@@ -96,3 +101,141 @@ class CaseAction(StrEnum):
     CLOSING_DECLINED = "case.closing_declined"
     CLOSED = "case.closed"
     REOPENED = "case.reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a case takes over from its call and child when it is opened."""
+
+    centre_id: uuid.UUID
+    centre_code: str
+    risk_clocks: Mapping[str, Mapping[str, int]] | None
+    team_id: uuid.UUID | None
+    risk_level: str
+    risk_reasons: list[dict[str, Any]]
+    place_id: uuid.UUID | None
+    province_id: uuid.UUID | None
+    place_path: list[uuid.UUID] | None
+    voided_at: datetime | None
+    age: int | None
+    gender: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingCase:
+    """What routing may know of a case: no name, no words. `place_codes` run from the nearest place up; may be empty."""
+
+    id: uuid.UUID
+    centre_id: uuid.UUID
+    team_id: uuid.UUID
+    caseworker_id: uuid.UUID | None
+    code: str
+    source: str
+    status: str
+    risk_level: str
+    needs: tuple[str, ...]
+    consent: dict[str, Any]
+    place_ids: tuple[uuid.UUID, ...]
+    place_codes: tuple[str, ...]
+    child_age: int | None
+    child_gender: str
+    child_language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """Which cases a list shows. `late`: past the clock of assignment or of first response, seen from `now`."""
+
+    status: str | None = CaseStatus.OPEN
+    centre_id: uuid.UUID | None = None
+    team_ids: tuple[uuid.UUID, ...] = ()
+    caseworker_id: uuid.UUID | None = None
+    opened_by: uuid.UUID | None = None
+    given_to: uuid.UUID | None = None  # theirs, or opened by them and not yet given on
+    risk_level: str | None = None
+    step: str | None = None
+    province_id: uuid.UUID | None = None
+    unassigned: bool = False
+    closing_asked: bool = False
+    late_at: datetime | None = None
+    number: int | None = None
+    call_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case in a list: nothing sealed."""
+
+    id: uuid.UUID
+    version: int
+    code: str
+    centre_id: uuid.UUID
+    team_id: uuid.UUID
+    team_name: str
+    call_id: uuid.UUID
+    child_person_id: uuid.UUID
+    risk_level: str
+    risk_reasons: list[dict[str, Any]]
+    child_age: int | None
+    child_gender: str
+    place_names: dict[str, str] | None
+    province_names: dict[str, str] | None
+    step: str
+    status: str
+    source: str
+    opened_at: datetime
+    opened_by: uuid.UUID
+    caseworker_id: uuid.UUID | None
+    caseworker_name: str | None
+    assigned_at: datetime | None
+    assign_by: datetime
+    first_response_by: datetime
+    first_response_at: datetime | None
+    needs: list[str]
+    consent: dict[str, Any]
+    closing_requested_at: datetime | None
+    closing_reason: str | None
+    closed_at: datetime | None
+    close_reason: str | None
+    summary: str | None = field(default=None, repr=False)
+    consent_why: str | None = field(default=None, repr=False)
+
+    def assignment_late(self, now: datetime) -> bool:
+        return self.status == CaseStatus.OPEN and self.caseworker_id is None and self.assign_by < now
+
+    def response_late(self, now: datetime) -> bool:
+        return self.status == CaseStatus.OPEN and self.first_response_at is None and self.first_response_by < now
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """A line of the timeline, with its note's words where it has one."""
+
+    id: uuid.UUID
+    at: datetime
+    actor_id: uuid.UUID
+    actor_role: str
+    actor_name: str | None
+    action: str
+    details: dict[str, Any]
+    note_kind: str | None
+    body: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A caseworker and how many open cases they carry."""
+
+    id: uuid.UUID
+    name: str
+    open_cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How often somebody's page or answer showed a case."""
+
+    actor_id: uuid.UUID
+    actor_role: str
+    actor_name: str | None
+    times: int

@@ -13,6 +13,18 @@ AT = sa.DateTime(timezone=True)
 OPEN = "status = 'open'"
 PART = part_of("cases", "case", "case_id")
 
+# Supervisors may know who looked at a case of theirs, though not read the audit.
+CASE_LOOKS = """
+CREATE FUNCTION app.case_looks(wanted uuid, since timestamptz)
+RETURNS TABLE (actor_id uuid, actor_role text, times bigint) LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, app, public AS $$
+    SELECT e.actor_id, e.actor_role, count(*) FROM audit_entries e
+    WHERE e.subject_ids @> ARRAY[wanted] AND e.subject_kind = 'case' AND e.outcome = 'shown' AND e.at >= since
+      AND EXISTS (SELECT 1 FROM cases c WHERE c.id = wanted
+                  AND (c.centre_id = ANY (app.centres_of('case')) OR c.team_id = ANY (app.teams_of('case'))))
+    GROUP BY e.actor_id, e.actor_role $$;
+"""
+
 
 def upgrade() -> None:
     create_cases()
@@ -69,6 +81,7 @@ def upgrade() -> None:
     protect("case_notes", PART, web="SELECT, INSERT", worker="SELECT, INSERT")
     protect("case_events", PART, web="SELECT, INSERT", worker="SELECT, INSERT")
     protect("case_obligations", PART)
+    op.execute(CASE_LOOKS)
 
 
 def create_cases() -> None:
@@ -147,5 +160,6 @@ def create_cases() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION app.case_looks")
     for table in ("case_obligations", "case_events", "case_notes", "case_counters", "cases"):
         op.execute(f"DROP TABLE {table}")
