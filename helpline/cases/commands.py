@@ -4,7 +4,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from helpline.cases.vocabulary import CloseReason, ConsentAnswer, ConsentBasis, ConsentBy, NoteKind, Service
+from helpline.agencies.vocabulary import Service
+from helpline.cases.vocabulary import CloseReason, ConsentAnswer, ConsentBasis, ConsentBy, NoteKind
 from helpline.foundation.access.permissions import FieldGroup
 
 

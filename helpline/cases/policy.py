@@ -6,7 +6,8 @@ A caseworker sees a case through the grant that assignment writes; its notes, ti
 from helpline.foundation.access.rows import part_of, visible
 
 CASES = visible("case", team="team_id", owner="opened_by")
-CASE_NOTES = part_of("cases", "case", "case_id")
+# A partner's link reaches the case, never what staff wrote about it.
+CASE_NOTES = part_of("cases", "case", "case_id") + " AND (SELECT app.actor() ->> 'r') <> 'partner'"
 CASE_EVENTS = part_of("cases", "case", "case_id")
 CASE_OBLIGATIONS = part_of("cases", "case", "case_id")
 # A number says nothing about a child; whoever opens a case in a centre counts on.

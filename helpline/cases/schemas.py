@@ -6,6 +6,7 @@ from marshmallow import fields as f
 from marshmallow import post_load
 from marshmallow.validate import Length, OneOf, Range
 
+from helpline.agencies.vocabulary import Service
 from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import vocabulary as v
 from helpline.cases.commands import Consent, OpenCase
@@ -47,7 +48,7 @@ class OpenCaseIn(In):
     call_id = f.UUID(required=True)
     child_person_id = f.UUID(required=True)
     team_id = f.UUID(load_default=None, allow_none=True, metadata={"description": "Left out: the place decides"})
-    needs = f.List(f.Enum(v.Service, by_value=True, metadata=NEEDS), load_default=list, metadata=NEEDS)
+    needs = f.List(f.Enum(Service, by_value=True, metadata=NEEDS), load_default=list, metadata=NEEDS)
     consent = f.Nested(ConsentIn, load_default=Consent)
     summary = f.String(load_default=None, allow_none=True, validate=WORDS, metadata=STORY)
 
@@ -69,7 +70,7 @@ class AssignmentIn(Versioned):
 
 
 class NeedsIn(Versioned):
-    needs = f.List(f.Enum(v.Service, by_value=True, metadata=NEEDS), required=True, metadata=NEEDS)
+    needs = f.List(f.Enum(Service, by_value=True, metadata=NEEDS), required=True, metadata=NEEDS)
 
 
 class ConsentChangeIn(Versioned):

@@ -16,16 +16,7 @@ from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import events, queries, rules
 from helpline.cases.commands import AddNote, CloseCase, Consent, OpenCase
 from helpline.cases.models import Case, CaseCounter, CaseEvent, CaseNote, CaseObligation
-from helpline.cases.vocabulary import (
-    CaseAction,
-    CaseSource,
-    CaseStatus,
-    CaseStep,
-    CloseReason,
-    NoteKind,
-    Origin,
-    Service,
-)
+from helpline.cases.vocabulary import CaseAction, CaseSource, CaseStatus, CaseStep, CloseReason, NoteKind, Origin
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission, Role, Scope
@@ -134,7 +125,7 @@ def record_contact(ctx: Context, case_id: uuid.UUID) -> None:
     _note_contact(ctx, _lock(case_id))
 
 
-def set_needs(ctx: Context, case_id: uuid.UUID, version: int, needs: Sequence[Service]) -> Case:
+def set_needs(ctx: Context, case_id: uuid.UUID, version: int, needs: Sequence[str]) -> Case:
     """Say which services the child needs; each new one is routed. Raises Conflict("stale" | "case_closed")."""
     require(ctx, Permission.CASE_UPDATE, case_id)
     case = _open_for_change(case_id, version)

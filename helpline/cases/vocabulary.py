@@ -31,19 +31,6 @@ class CaseSource(StrEnum):
     IMPORTED = "imported"
 
 
-class Service(StrEnum):
-    """What a child may need from a partner agency."""
-
-    CHILD_PROTECTION = "child_protection"
-    HEALTH = "health"
-    POLICE = "police"
-    MENTAL_HEALTH = "mental_health"
-    SCHOOL = "school"
-    LEGAL = "legal"
-    SHELTER = "shelter"
-    OTHER = "other"
-
-
 class NoteKind(StrEnum):
     """What a note tells. Contact and visit count as having reached the child or the family."""
 

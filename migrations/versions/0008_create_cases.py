@@ -12,6 +12,7 @@ down_revision = "0007"
 AT = sa.DateTime(timezone=True)
 OPEN = "status = 'open'"
 PART = part_of("cases", "case", "case_id")
+NOTES = PART + " AND (SELECT app.actor() ->> 'r') <> 'partner'"
 
 # Supervisors may know who looked at a case of theirs, though not read the audit.
 CASE_LOOKS = """
@@ -78,7 +79,7 @@ def upgrade() -> None:
     )
     protect("cases", visible("case", team="team_id", owner="opened_by"))
     protect("case_counters", "centre_id = (SELECT app.actor_centre())")
-    protect("case_notes", PART, web="SELECT, INSERT", worker="SELECT, INSERT")
+    protect("case_notes", NOTES, web="SELECT, INSERT", worker="SELECT, INSERT")
     protect("case_events", PART, web="SELECT, INSERT", worker="SELECT, INSERT")
     protect("case_obligations", PART)
     op.execute(CASE_LOOKS)
