@@ -1,5 +1,6 @@
 """The test bed: one embedded PostgreSQL and Valkey per session, one database per worker, and no way out to a network."""
 
+import functools
 import tempfile
 import time
 import traceback
@@ -26,6 +27,7 @@ from helpline.foundation.crypto.keyring import make_keys
 from helpline.foundation.db import db
 from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.settings import ROOT, Settings
+from tests.factories.accounts import MadeCentre, MadeUser, make_centre, make_user
 
 TEMPLATE = "helpline_template"
 PREFIX = "helpline-tests-"
@@ -215,3 +217,15 @@ def statements(app: Flask) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", note)
     yield seen
     event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def centre(database_urls: dict[str, str]) -> MadeCentre:
+    """A centre of this test's own."""
+    return make_centre(database_urls["owner"])
+
+
+@pytest.fixture
+def make_person(centre: MadeCentre) -> Callable[..., MadeUser]:
+    """`make_person("caseworker", team_id, …)`: active staff of this test's centre."""
+    return functools.partial(make_user, centre)

@@ -1,0 +1,130 @@
+"""Centres, teams, the people who work there, and their credentials."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from helpline.foundation.db import Model
+
+
+class Centre(Model):
+    """A helpline's house: its country, time zone and languages. `code` begins the numbers of its cases."""
+
+    __tablename__ = "centres"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    code: Mapped[str] = mapped_column(unique=True)
+    country: Mapped[str]
+    timezone: Mapped[str]
+    languages: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    phone: Mapped[str] = mapped_column(server_default="")
+    risk_clocks: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  # SQLAlchemy's name
+
+
+class Team(Model):
+    """A team of a centre and the provinces it covers."""
+
+    __tablename__ = "teams"
+    __table_args__ = (UniqueConstraint("centre_id", "name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
+    name: Mapped[str]
+    places: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid()), server_default="{}")
+    active: Mapped[bool] = mapped_column(server_default="true")
+    version: Mapped[int] = mapped_column(server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class User(Model):
+    """A member of staff. `login` and `email` are lower case."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("login = lower(login) AND email = lower(email)", name="lower"),
+        CheckConstraint("status IN ('invited', 'active', 'deactivated')", name="status"),
+        CheckConstraint(
+            "role IN ('operator', 'caseworker', 'team_supervisor', 'supervisor', 'admin', 'auditor')", name="role"
+        ),
+        CheckConstraint("theme IN ('', 'light', 'dark')", name="theme"),
+        Index("ix_users_centre_id_role", "centre_id", "role"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
+    name: Mapped[str]
+    login: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    status: Mapped[str]
+    locale: Mapped[str]
+    theme: Mapped[str] = mapped_column(server_default="")
+    demo: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime]
+    deactivated_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class TeamMember(Model):
+    """Who is in which team."""
+
+    __tablename__ = "team_members"
+    __table_args__ = (Index("ix_team_members_team_id", "team_id"),)
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    team_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("teams.id"), primary_key=True)
+
+
+class Credential(Model):
+    """A password's Argon2id hash; the application's role reads it only through definer functions."""
+
+    __tablename__ = "credentials"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    password_hash: Mapped[str]
+    version: Mapped[int]
+    changed_at: Mapped[datetime]
+
+
+class UserSession(Model):
+    """One sign-in. The token itself is only in the browser."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (Index("ix_user_sessions_user_id", "user_id", postgresql_where=text("ended_at IS NULL")),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True, deferred=True)
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    locked_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class ApiToken(Model):
+    """A token for the API: a user's, narrower than the user, hashed at rest."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (Index("ix_api_tokens_user_id", "user_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True, deferred=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

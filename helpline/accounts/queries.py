@@ -1,0 +1,120 @@
+"""Reading centres, teams and staff; and the narrow look-ups before anybody is known."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, select, text
+
+from helpline.accounts.models import Centre, Team, TeamMember, User
+from helpline.accounts.vocabulary import UserStatus
+from helpline.foundation.access.permissions import Role
+from helpline.foundation.db import db
+from helpline.foundation.errors import NotFound
+
+_FIND_SESSION = text("SELECT * FROM app.find_session(:hash)")
+_FIND_TOKEN = text("SELECT * FROM app.find_api_token(:hash, :at)")
+_FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login)")
+_FIND_CREDENTIAL_OF = text("SELECT * FROM app.find_credential_of(:id)")
+
+
+def find_session(token_hash: bytes) -> Row[tuple[object, ...]] | None:
+    """The bearer of a session token, as `app.bearer`; None for an unknown or ended one."""
+    return db.session.execute(_FIND_SESSION, {"hash": token_hash}).first()
+
+
+def find_api_token(token_hash: bytes, at: datetime) -> Row[tuple[object, ...]] | None:
+    """The bearer of an API token, as `app.bearer`; None for an unknown, revoked or expired one."""
+    return db.session.execute(_FIND_TOKEN, {"hash": token_hash, "at": at}).first()
+
+
+def find_credential(login: str) -> Row[tuple[object, ...]] | None:
+    """user_id, centre_id, status, password_hash, version, demo of whoever signs in by this login or e-mail."""
+    return db.session.execute(_FIND_CREDENTIAL, {"login": login.strip().lower()}).first()
+
+
+def find_credential_of(user_id: uuid.UUID) -> Row[tuple[object, ...]] | None:
+    """The same by id."""
+    return db.session.execute(_FIND_CREDENTIAL_OF, {"id": user_id}).first()
+
+
+def get_centre(centre_id: uuid.UUID) -> Centre:
+    centre = db.session.get(Centre, centre_id)
+    if centre is None:
+        raise NotFound("centre", centre_id)
+    return centre
+
+
+def list_centres() -> Sequence[Centre]:
+    return db.session.scalars(select(Centre).order_by(Centre.name)).all()
+
+
+def get_user(user_id: uuid.UUID) -> User:
+    user = find_user(user_id)
+    if user is None:
+        raise NotFound("user", user_id)
+    return user
+
+
+def find_user(user_id: uuid.UUID) -> User | None:
+    return db.session.get(User, user_id)
+
+
+def list_users(centre_id: uuid.UUID) -> Sequence[User]:
+    """The staff of a centre by name: some hundreds at most, so not paged."""
+    return db.session.scalars(select(User).where(User.centre_id == centre_id).order_by(User.name, User.id)).all()
+
+
+def user_names(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Names by id; system actors and strangers are left out."""
+    if not ids:
+        return {}
+    return {row.id: row.name for row in db.session.execute(select(User.id, User.name).where(User.id.in_(ids)))}
+
+
+def get_team(team_id: uuid.UUID) -> Team:
+    team = db.session.get(Team, team_id)
+    if team is None:
+        raise NotFound("team", team_id)
+    return team
+
+
+def list_teams(centre_id: uuid.UUID) -> Sequence[Team]:
+    return db.session.scalars(select(Team).where(Team.centre_id == centre_id).order_by(Team.name)).all()
+
+
+def teams_of(user_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """Team ids by user."""
+    found: dict[uuid.UUID, list[uuid.UUID]] = {user_id: [] for user_id in user_ids}
+    for member in db.session.scalars(select(TeamMember).where(TeamMember.user_id.in_(user_ids))):
+        found[member.user_id].append(member.team_id)
+    return found
+
+
+def users_of_team(team_id: uuid.UUID, role: Role) -> Sequence[User]:
+    """Active members of a team who hold the role."""
+    statement = (
+        select(User)
+        .join(TeamMember, TeamMember.user_id == User.id)
+        .where(TeamMember.team_id == team_id, User.role == role, User.status == UserStatus.ACTIVE)
+    )
+    return db.session.scalars(statement.order_by(User.name, User.id)).all()
+
+
+def supervisors_for(centre_id: uuid.UUID, team_id: uuid.UUID | None = None) -> Sequence[User]:
+    """Who is told when something of this team is stuck: the team's supervisors, or the centre's where it has none."""
+    if team_id is not None:
+        own = users_of_team(team_id, Role.TEAM_SUPERVISOR)
+        if own:
+            return own
+    statement = select(User).where(
+        User.centre_id == centre_id, User.role == Role.SUPERVISOR, User.status == UserStatus.ACTIVE
+    )
+    return db.session.scalars(statement.order_by(User.name, User.id)).all()
+
+
+def team_covering(centre_id: uuid.UUID, place_path: Sequence[uuid.UUID]) -> Team | None:
+    """The active team that covers the place; the narrowest area wins, then the name."""
+    teams = [team for team in list_teams(centre_id) if team.active and set(team.places) & set(place_path)]
+    depth = {place_id: step for step, place_id in enumerate(place_path)}
+    return min(teams, key=lambda team: (-max(depth.get(p, -1) for p in team.places), team.name), default=None)
