@@ -35,7 +35,7 @@ from helpline.oversight import pages as oversight_pages
 from helpline.reference import api as reference_api
 from helpline.referrals import api as referrals_api
 from helpline.referrals import pages as referrals_pages
-from helpline.referrals import services as referrals
+from helpline.referrals.services import portal as referral_portal
 from helpline.settings import Settings, load_settings
 from helpline.web.api import make_api
 from helpline.web.credentials import ports
@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     make_api(app, [module.api for module in APIS])
     ports.session = accounts.identify_session
     ports.api_token = accounts.identify_token
-    ports.portal_link = referrals.identify_link
+    ports.portal_link = referral_portal.identify_link
     cli.init_cli(app)
     return app
 

@@ -55,7 +55,8 @@ class AgencyService(Model):
     __tablename__ = "agency_services"
     __table_args__ = (
         CheckConstraint(
-            "service IN ('child_protection', 'health', 'police', 'mental_health', 'school', 'legal', 'shelter', 'other')",
+            "service IN ('child_protection', 'health', 'police', 'mental_health', 'school', 'legal', 'shelter',"
+            " 'other')",
             name="service",
         ),
         CheckConstraint("min_age <= max_age", name="ages"),

@@ -107,7 +107,7 @@ def offers(centre_id: uuid.UUID, service: str, place_path: Sequence[uuid.UUID]) 
 def names_of(agency_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
     """Names by language for ids, for lists of slices above."""
     rows = db.session.execute(select(Agency.id, Agency.names).where(Agency.id.in_(agency_ids)))
-    return {agency_id: names for agency_id, names in rows}
+    return dict(rows.tuples().all())
 
 
 def _offer(agency: Agency, offer: AgencyService, covered: Sequence[uuid.UUID]) -> Offer:

@@ -38,7 +38,11 @@ def spans_from_text(weekday: int, text: str) -> Spans:
             raise Invalid("opening_hours", field)
         hours = match.groups(default="00")
         spans.append(
-            {"weekday": weekday, "opens": _clock(hours[0], hours[1], field), "closes": _clock(hours[2], hours[3], field)}
+            {
+                "weekday": weekday,
+                "opens": _clock(hours[0], hours[1], field),
+                "closes": _clock(hours[2], hours[3], field),
+            }
         )
     return spans
 
