@@ -54,6 +54,29 @@ lock: installed-dev ## pin every requirement with its hash, from requirements*.i
 	@for name in requirements requirements-dev; do \
 	  $(VENV)/bin/uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 $$name.in -o $$name.txt; done
 
+# Each file is readable by the one account of the container that needs it: 999 is the servers', 10001 is ours.
+.PHONY: secrets
+secrets: installed ## what docker-compose.yml needs, in secrets/ (as root): passwords, addresses, keys, a trial certificate
+	@[ "$$(id -u)" = 0 ] || { echo "The files belong to the containers' accounts: sudo make secrets HELPLINE_DOMAIN=…" >&2; exit 1; }
+	@[ -n "$(HELPLINE_DOMAIN)" ] || { echo "Name the address people open: make secrets HELPLINE_DOMAIN=helpline.example.org" >&2; exit 1; }
+	@[ ! -e secrets ] || { echo "secrets/ is there already and is left alone; it holds the only keys to the data." >&2; exit 1; }
+	@umask 077; mkdir secrets.new; cd secrets.new; \
+	made() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }; \
+	admin=$$(made); made > owner; made > web; made > worker; made > relay; redis=$$(made); \
+	printf %s "$$admin" > postgres_password; \
+	printf 'requirepass %s\n' "$$redis" > redis_conf; \
+	printf 'redis://:%s@redis:6379/0' "$$redis" > redis_url; \
+	printf 'postgresql://postgres:%s@postgres:5432/postgres' "$$admin" > database_admin_url; \
+	address() { printf 'postgresql://helpline_%s:%s@postgres:5432/helpline' "$$1" "$$(cat $$1)" > $$2; rm $$1; }; \
+	address owner database_owner_url; address web database_url; address worker database_worker_url; address relay database_relay_url; \
+	: > smtp_password; \
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=$(HELPLINE_DOMAIN)" \
+	  -addext "subjectAltName=DNS:$(HELPLINE_DOMAIN)" -keyout tls_key -out tls_certificate 2>/dev/null; \
+	cd ..; HELPLINE_KEYS_FILE=secrets.new/keys $(PY) -m helpline.cli make-keys; \
+	chown 10001:10001 secrets.new/*; chown 999:999 secrets.new/postgres_password secrets.new/redis_conf; \
+	mv secrets.new secrets
+	@echo "Made secrets/. Keep a copy of it away from this machine: without secrets/keys the data can't be read."
+
 .PHONY: clean
 clean: ## remove the virtual environment and every cache; data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov

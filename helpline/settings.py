@@ -103,6 +103,23 @@ def _convert(kind: Any, name: str, text: str) -> Any:
     return text
 
 
+EXAMPLE_HEAD = """\
+# Every setting, as it is when left out. Copy to .env and change what differs; the environment wins over .env.
+# The address of a server (DATABASE_..., REDIS_URL) may stand in a file instead: <NAME>_FILE=/path.
+"""
+
+
+def example() -> str:
+    """The text of `.env.example`: every variable, explained, with what it is when left out."""
+    entries = []
+    for option in fields(Settings):
+        if option.metadata:
+            default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+            shown = "" if option.default == Path() else default.removeprefix(f"{ROOT}/")
+            entries.append(f"\n# {option.metadata['about']}\n#{option.metadata['env']}={shown}\n")
+    return EXAMPLE_HEAD + "".join(entries)
+
+
 def _dotenv(path: Path) -> dict[str, str]:
     """NAME=value lines of a file beside the project, if there is one; comments and blank lines are skipped."""
     lines = path.read_text().splitlines() if path.exists() else []
@@ -114,7 +131,7 @@ def _texts(source: Mapping[str, str]) -> dict[str, str]:
     """Every variable that says something; an address may stand in a file named by `<NAME>_FILE`."""
     texts = {}
     for name in (option.metadata["env"] for option in fields(Settings) if option.metadata):
-        named = source.get(f"{name}_FILE", "") if name.endswith("_URL") else ""
+        named = source.get(f"{name}_FILE", "") if name.startswith(("DATABASE_", "REDIS_")) else ""
         if source.get(name):
             texts[name] = source[name]
         elif named:

@@ -3,18 +3,16 @@
 Also the place that says how each process is started; `docker-compose.yml` must say the same.
 """
 
-import json
 import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from helpline.embedded.health import missing_parts
 from helpline.embedded.keeping import Kept
 from helpline.embedded.place import sole_use
 from helpline.embedded.processes import Child, ServerError, carrying, end_leftovers, spawn
@@ -197,27 +195,14 @@ def _watch(settings: Settings, kept: list[Kept], var: Path) -> None:
             if said:
                 _say(said)
         if not ready:
-            ready, missing = _readiness(settings)
+            missing = missing_parts(_address(settings))
+            ready = not missing
             if ready:
                 _welcome(settings, var)
             elif not warned and time.monotonic() - started > READY_SECONDS:
                 warned = True
-                _say(f"Still not ready: {missing}. The logs stand in {var / 'log'}; still trying.")
+                _say(f"Not ready yet, for want of {', '.join(missing)}. The logs stand in {var / 'log'}.")
         time.sleep(0.2)
-
-
-def _readiness(settings: Settings) -> tuple[bool, str]:
-    try:
-        with urllib.request.urlopen(f"{_address(settings)}/readyz", timeout=5):  # noqa: S310 - our own address
-            return True, ""
-    except urllib.error.HTTPError as error:
-        try:
-            parts = json.load(error)["parts"]
-        except (ValueError, KeyError, TypeError):
-            return False, f"/readyz answers {error.code}"
-        return False, ", ".join(name for name, answers in parts.items() if not answers)
-    except OSError:
-        return False, "the web process does not answer"
 
 
 def _welcome(settings: Settings, var: Path) -> None:
