@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 OFFICE = OpeningHours(tuple(Span(d, time(8), time(17)) for d in range(5)))
 NEVER = OpeningHours(())
 PATH = ("17100101", "171001", "1710", "17")  # village, commune, district, province
-NEED = Need("medical", PATH, Urgency.URGENT, MONDAY_NIGHT, age=9, gender=Gender.GIRL, language="km")
+NEED = Need("medical", PATH, Urgency.URGENT, MONDAY_NIGHT, age=9, gender=Gender.FEMALE, language="km")
 CLINIC = Candidate(
     UUID(int=50),
     services=frozenset({"medical"}),
@@ -40,7 +40,7 @@ CLINIC = Candidate(
     tz=PP,
     min_age=0,
     max_age=17,
-    genders=frozenset({Gender.GIRL}),
+    genders=frozenset({Gender.FEMALE}),
     capacity_left=5,
     languages=frozenset({"km"}),
     median_answer=3 * HOUR,
@@ -112,7 +112,7 @@ directories = st.lists(candidates, max_size=6, unique_by=lambda c: c.agency_id)
         ({"coverage": frozenset()}, {}, Exclusion.OUTSIDE_COVERAGE),
         ({"min_age": 10}, {}, Exclusion.TOO_YOUNG),
         ({"max_age": 8}, {}, Exclusion.TOO_OLD),
-        ({}, {"gender": Gender.BOY}, Exclusion.GENDER_NOT_SERVED),
+        ({}, {"gender": Gender.MALE}, Exclusion.GENDER_NOT_SERVED),
         ({"capacity_left": 0}, {}, Exclusion.FULL),
         ({"declined_before": True}, {}, Exclusion.DECLINED_BEFORE),
         ({"silent_before": True}, {}, Exclusion.SILENT_BEFORE),
