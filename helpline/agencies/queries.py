@@ -55,6 +55,15 @@ class Offer:
     capacity: int | None
 
 
+def narrow(ctx: Context, query: dict[str, Any]) -> Filters:
+    """The filters of a query as `schemas.AgencyQuery` loads it. Raises NotFound for a place that there is not."""
+    path = reference.place_path(query["place_id"]) if query["place_id"] else []
+    return Filters(
+        service=query["service"], place_path=tuple(place.id for place in path),
+        open_at=ctx.now if query["open_now"] else None, active={"yes": True, "no": False, "any": None}[query["active"]],
+    )  # fmt: skip
+
+
 def get_agency(agency_id: uuid.UUID, *, lock: bool = False) -> Agency:
     """One entry with its services and places. Raises NotFound."""
     statement = (
@@ -76,6 +85,11 @@ def list_agencies(ctx: Context, filters: Filters, after: Key | None = None) -> S
     zone, days = ZoneInfo(ctx.timezone), holidays(ctx, filters.open_at)
     fitting = (a for a in rows if within_opening(hours_of(a.opening), filters.open_at, zone, days))
     return [agency for agency, _ in zip(fitting, range(PAGE + 1), strict=False)]
+
+
+def is_open(ctx: Context, opening: dict[str, Any]) -> bool:
+    """Whether a place with these hours is open now."""
+    return within_opening(hours_of(opening), ctx.now, ZoneInfo(ctx.timezone), holidays(ctx, ctx.now))
 
 
 def holidays(ctx: Context, around: datetime, centre_id: uuid.UUID | None = None) -> frozenset[Any]:
