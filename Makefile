@@ -20,8 +20,8 @@ test: installed-dev browser messages ## every test, reduced profile (about 15 mi
 	@$(PY) -m pytest -n 2 $(ARGS)
 
 .PHONY: nightly
-nightly: installed-dev browser messages ## every test, full profile
-	@HELPLINE_PROFILE=nightly $(PY) -m pytest -n 2 $(ARGS)
+nightly: installed-dev browser messages ## every test, full profile; SEED=1 repeats a run, ARGS=--lf goes on with what failed
+	@seed=$${SEED:-$$RANDOM}; echo "seed $$seed"; $(PY) -m pytest -n 2 -p cacheprovider --full --hypothesis-seed=$$seed $(ARGS)
 
 .PHONY: check
 check: installed-dev messages ## format, lint, types, contracts, templates, secrets, known vulnerabilities

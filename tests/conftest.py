@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import pytest_socket
@@ -32,6 +33,8 @@ from tests.factories.accounts import MadeCentre, MadeUser, make_centre, make_use
 TEMPLATE = "helpline_template"
 PREFIX = "helpline-tests-"
 SETTLED_SECONDS = 120
+hypothesis.settings.register_profile("reduced", max_examples=50, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("full", max_examples=1000, deadline=None, print_blob=True)
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 
@@ -100,8 +103,20 @@ def _migrate(urls: dict[str, str]) -> str:
     return ""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="the full profile: everything marked nightly, more examples")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--full"):
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if item not in nightly]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STACK] = ExitStack()
+    hypothesis.settings.load_profile("full" if config.getoption("--full") else "reduced")
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
         config.stash[BED] = TestBed(**workerinput["test_bed"])
