@@ -96,7 +96,7 @@ def list_cases() -> str:
     asked = CaseQuery().load({name: value for name, value in request.args.items() if value.strip()})
     found = queries.list_cases(queries.narrowed(ctx, asked), decode_key(asked["after"]))
     shown, more = found[: queries.PAGE], len(found) > queries.PAGE
-    kept = {name: value for name, value in request.args.items() if name != "after"}
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name != "after"}
     older = url_for("cases.list_cases", **kept, after=encode_key(shown[-1].opened_at, shown[-1].id)) if more else None
     own_form = ("code", "risk_level", "step")
     return render_template(
@@ -117,7 +117,7 @@ def _item(row: CaseRow, now: datetime) -> dict[str, Any]:
 
 def _tabs(asked: dict[str, Any]) -> list[dict[str, Any]]:
     scope = scope_of(acting().actor.role, Permission.CASE_READ)
-    kinds: list[tuple[str, Any, dict[str, str]]] = [("", _l("Open"), {})]
+    kinds: list[tuple[str, Any, dict[str, Any]]] = [("", _l("Open"), {})]
     if scope in {Scope.TEAM, Scope.CENTRE}:
         kinds.append(("unassigned", _l("Unassigned"), {"unassigned": "true"}))
         kinds.append(("closing_asked", _l("To approve"), {"closing_asked": "true"}))

@@ -12,3 +12,5 @@ CASE_EVENTS = part_of("cases", "case", "case_id")
 CASE_OBLIGATIONS = part_of("cases", "case", "case_id")
 # A number says nothing about a child; whoever opens a case in a centre counts on.
 CASE_COUNTERS = "centre_id = (SELECT app.actor_centre())"
+# Whoever sees a case sees whose it is (people's own rule knows calls alone).
+PERSONS_OF_CASES = "EXISTS (SELECT 1 FROM cases parent WHERE parent.child_person_id = persons.id)"

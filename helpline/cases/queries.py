@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
-from sqlalchemy.orm import aliased, undefer_group
+from sqlalchemy.orm import aliased, undefer, undefer_group
 
 from helpline.accounts.models import Centre, Team, TeamMember, User
 from helpline.calls.models import Call, CallChild
@@ -156,7 +156,7 @@ def timeline(case_id: uuid.UUID, after: Key | None = None, limit: int = PAGE) ->
     """What happened, newest first, one more than `limit` where there is more. The notes' words are opened."""
     statement = (
         select(CaseEvent, CaseNote, User.name)
-        .options(undefer_group("sealed"))
+        .options(undefer(CaseNote.body_sealed), undefer(CaseNote.record_key))
         .outerjoin(CaseNote, CaseNote.id == CaseEvent.note_id)
         .outerjoin(User, User.id == CaseEvent.actor_id)
         .where(CaseEvent.case_id == case_id)
@@ -236,7 +236,7 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _rows() -> Select[Any]:
+def _rows() -> Select[*tuple[Any, ...]]:
     return (
         select(Case, Team.name, User.name, Place.names, Province.names)
         .join(Team, Team.id == Case.team_id)
@@ -246,7 +246,7 @@ def _rows() -> Select[Any]:
     )
 
 
-def _row(found: Row[Any], *, sealed: bool = False) -> CaseRow:
+def _row(found: Row[*tuple[Any, ...]], *, sealed: bool = False) -> CaseRow:
     case, team_name, caseworker_name, place_names, province_names = found
     joined = {
         "team_name": team_name, "caseworker_name": caseworker_name, "place_names": place_names,

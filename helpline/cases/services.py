@@ -211,7 +211,7 @@ def approve_closing(ctx: Context, case_id: uuid.UUID, version: int) -> Case:
     """Close as the caseworker asked. Raises Forbidden for whoever may only ask, Conflict("closing_not_asked" | …)."""
     case = _asked_to_close(ctx, case_id, version)
     rules.check_closing(case.status, queries.count_obligations(case.id))
-    return _close(ctx, case, CloseReason(case.closing_reason), None)
+    return _close(ctx, case, CloseReason(case.closing_reason or ""), None)
 
 
 def decline_closing(ctx: Context, case_id: uuid.UUID, version: int, reason: str) -> Case:

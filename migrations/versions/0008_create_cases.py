@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import part_of, protect, visible
+from migrations.tools import APP_ROLES, part_of, protect, visible
 
 revision = "0008"
 down_revision = "0007"
@@ -82,6 +82,10 @@ def upgrade() -> None:
     protect("case_notes", NOTES, web="SELECT, INSERT", worker="SELECT, INSERT")
     protect("case_events", PART, web="SELECT, INSERT", worker="SELECT, INSERT")
     protect("case_obligations", PART)
+    op.execute(
+        f"CREATE POLICY persons_of_cases ON persons FOR SELECT TO {APP_ROLES}"
+        " USING (EXISTS (SELECT 1 FROM cases parent WHERE parent.child_person_id = persons.id))"
+    )
     op.execute(CASE_LOOKS)
 
 
@@ -162,5 +166,6 @@ def create_cases() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION app.case_looks")
+    op.execute("DROP POLICY persons_of_cases ON persons")
     for table in ("case_obligations", "case_events", "case_notes", "case_counters", "cases"):
         op.execute(f"DROP TABLE {table}")

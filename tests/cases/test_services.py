@@ -1,0 +1,374 @@
+"""Each use case: the state, the audit entry and the event; and for whoever is refused neither, but one refusal."""
+
+from datetime import timedelta
+
+import pytest
+
+from helpline.agencies.vocabulary import Service
+from helpline.calls.vocabulary import RiskLevel
+from helpline.cases import queries, services
+from helpline.cases.commands import AddNote, CloseCase, Consent, OpenCase
+from helpline.cases.vocabulary import CaseStep, CloseReason, ConsentAnswer, NoteKind
+from helpline.foundation.access.permissions import FieldGroup
+from helpline.foundation.db import unit_of_work
+from helpline.foundation.errors import Conflict, Forbidden, HelplineError, Invalid, NotFound
+from helpline.foundation.ids import new_id
+from tests.factories.accounts import make_user
+from tests.factories.cases import assign, make_call, open_case
+
+pytestmark = pytest.mark.usefixtures("in_app")
+H = timedelta(hours=1)
+
+
+def do(user, deed, *args, **kwargs):
+    """Run one service as this person, in a unit of work; gives the context and what came back."""
+    ctx = user.ctx()
+    with unit_of_work(ctx):
+        return ctx, deed(ctx, *args, **kwargs)
+
+
+def look(user, case_id):
+    with unit_of_work(user.ctx()):
+        return queries.get_case(case_id)
+
+
+def audited(rows, ctx):
+    return [
+        (action, outcome)
+        for action, outcome in rows("SELECT action, outcome FROM audit_entries WHERE request_id = %s", ctx.request_id)
+    ]
+
+
+def published(rows, ctx):
+    return rows("SELECT name, payload FROM outbox_events WHERE request_id = %s", ctx.request_id)
+
+
+def opening(call, **given):
+    return OpenCase(new_id(), call.id, call.child_id, **given)
+
+
+def test_opening_takes_over_the_call_starts_the_clocks_and_tells(world, rows):
+    call = make_call(world.operator, risk="high", place=world.province)
+    command = opening(call, needs=(Service.HEALTH, Service.POLICE, Service.HEALTH), summary="Hurt on the arm")
+    ctx, case = do(world.operator, services.open_case, command)
+    seen = look(world.operator, case.id)
+    assert (seen.risk_level, seen.child_age, seen.child_gender, seen.team_id) == ("high", 9, "female", world.team)
+    assert (seen.step, seen.status, seen.source, seen.caseworker_id) == ("register", "open", "live", None)
+    assert (seen.assign_by, seen.first_response_by) == (ctx.now + H, ctx.now + 24 * H)
+    assert (seen.needs, seen.summary) == (["health", "police"], "Hurt on the arm")
+    assert audited(rows, ctx) == [("case.opened", "done")]
+    [(name, payload)] = published(rows, ctx)
+    assert name == "cases.opened"
+    assert payload == {
+        "case_id": str(case.id), "centre_id": str(world.centre.id), "risk_level": "high", "source": "live",
+        "needs": ["health", "police"],
+    }  # fmt: skip
+    assert rows("SELECT action FROM case_events WHERE case_id = %s", case.id) == [("case.opened",)]
+
+
+def test_words_are_sealed_at_rest(world, rows):
+    case_id = open_case(world, summary="Hurt on the arm")
+    [(stored,)] = rows("SELECT row_to_json(c)::text FROM cases c WHERE id = %s", case_id)
+    assert "Hurt" not in stored
+    assert b"Hurt".hex() not in stored
+
+
+def test_numbers_run_without_a_gap_within_a_centre(world, rows):
+    failed = make_call(world.operator, place=None)
+    first = open_case(world)
+    with pytest.raises(Invalid, match="team_unknown"):
+        do(world.operator, services.open_case, opening(failed, team_id=new_id()))
+    second = open_case(world)
+    [(code,)] = rows("SELECT code FROM centres WHERE id = %s", world.centre.id)
+    assert [look(world.operator, case_id).code for case_id in (first, second)] == [f"{code}-1", f"{code}-2"]
+
+
+def test_a_repeat_gives_the_first_case_and_anything_else_under_its_id_is_refused(world, rows):
+    call = make_call(world.operator, place=world.province)
+    command = opening(call, summary="one")
+    do(world.operator, services.open_case, command)
+    _, again = do(world.operator, services.open_case, command)
+    assert again.id == command.case_id
+    with pytest.raises(Conflict, match="id_in_use"):
+        do(world.operator, services.open_case, OpenCase(command.case_id, call.id, call.child_id, summary="two"))
+    with pytest.raises(Conflict, match="case_exists"):
+        do(world.operator, services.open_case, opening(call, summary="one"))
+    assert rows("SELECT count(*) FROM cases WHERE call_id = %s", call.id) == [(1,)]
+    assert rows("SELECT last_number FROM case_counters WHERE centre_id = %s", world.centre.id) == [(1,)]
+
+
+def test_an_id_in_use_out_of_sight_is_refused_the_same_way(world):
+    case_id = open_case(world)
+    stranger = make_user(world.centre, "operator")
+    call = make_call(stranger, place=world.province)
+    with pytest.raises(Conflict, match="id_in_use"):
+        do(stranger, services.open_case, OpenCase(case_id, call.id, call.child_id))
+
+
+def test_the_team_is_chosen_or_covers_the_place_or_is_the_calls_own(world):
+    assert look(world.supervisor, open_case(world, team_id=world.other_team)).team_id == world.other_team
+    assert look(world.supervisor, open_case(world)).team_id == world.team
+    assert look(world.supervisor, open_case(world, place=None, team=world.other_team)).team_id == world.other_team
+    with pytest.raises(Invalid, match="team_needed"):
+        open_case(world, place=None)
+
+
+def test_an_imported_call_opens_as_a_live_case(world, rows):
+    assert look(world.supervisor, open_case(world, source="imported")).source == "live"
+
+
+def test_a_call_out_of_sight_or_a_strange_child_opens_nothing(world, rows):
+    call = make_call(world.operator, place=world.province)
+    for user, command in (
+        (make_user(world.centre, "operator"), opening(call)),
+        (world.operator, OpenCase(new_id(), call.id, new_id())),
+    ):
+        ctx = user.ctx()
+        with pytest.raises(NotFound), unit_of_work(ctx):
+            services.open_case(ctx, command)
+        assert audited(rows, ctx) == [("call:read", "refused")]
+        assert published(rows, ctx) == []
+
+
+def test_a_caseworker_opens_for_a_sibling_and_sees_it_until_it_is_given_to_another(world):
+    assign(world, open_case(world))
+    call = make_call(world.operator, place=world.province)
+    opened = do(world.operator, services.open_case, opening(call))[1]
+    assign(world, opened.id)
+    # the same call may tell of another child later; here: the caseworker sees what was given, and opens nothing unseen
+    with pytest.raises(Conflict, match="case_exists"):
+        do(world.caseworker, services.open_case, opening(call))
+
+
+def test_assignment_opens_the_case_to_its_caseworker_and_closes_it_to_the_former(world, rows):
+    case_id = open_case(world)
+    second = make_user(world.centre, "caseworker", world.team)
+    with pytest.raises(NotFound):
+        look(world.caseworker, case_id)
+    ctx, _ = do(world.supervisor, services.assign_caseworker, case_id, 1, world.caseworker.id)
+    assert look(world.caseworker, case_id).caseworker_name is not None
+    assert audited(rows, ctx) == [("case.assigned", "done")]
+    [(name, payload)] = published(rows, ctx)
+    assert (name, payload["caseworker_id"]) == ("cases.assigned", str(world.caseworker.id))
+    do(world.team_supervisor, services.assign_caseworker, case_id, 2, second.id)
+    assert look(second, case_id).caseworker_id == second.id
+    with pytest.raises(NotFound):
+        look(world.caseworker, case_id)
+
+
+def test_a_case_goes_to_an_active_caseworker_of_its_team_alone(world):
+    case_id = open_case(world)
+    gone = make_user(world.centre, "caseworker", world.team, status="deactivated")
+    for wrong in (world.other_caseworker.id, world.team_supervisor.id, gone.id, new_id()):
+        with pytest.raises(Invalid, match="caseworker_not_of_team"):
+            do(world.supervisor, services.assign_caseworker, case_id, 1, wrong)
+
+
+@pytest.mark.parametrize("role", ["operator", "caseworker", "admin", "auditor"])
+def test_who_may_not_assign_changes_nothing_and_leaves_one_refusal(world, rows, role):
+    case_id = open_case(world)
+    if role == "caseworker":
+        assign(world, case_id)
+    before = rows("SELECT caseworker_id, version FROM cases WHERE id = %s", case_id)
+    ctx = getattr(world, role).ctx()
+    with pytest.raises(Forbidden), unit_of_work(ctx):
+        services.assign_caseworker(ctx, case_id, 1, world.caseworker.id)
+    assert rows("SELECT caseworker_id, version FROM cases WHERE id = %s", case_id) == before
+    assert audited(rows, ctx) == [("case:assign", "refused")]
+    assert published(rows, ctx) == []
+
+
+def test_two_who_change_the_same_are_told(world):
+    case_id = open_case(world)
+    do(world.supervisor, services.set_needs, case_id, 1, [Service.HEALTH])
+    with pytest.raises(Conflict, match="stale"):
+        do(world.supervisor, services.set_needs, case_id, 1, [Service.SHELTER])
+    assert look(world.supervisor, case_id).needs == ["health"]
+
+
+def test_new_needs_are_published_and_old_ones_are_not(world, rows):
+    case_id = open_case(world, needs=(Service.HEALTH,))
+    ctx, _ = do(world.operator, services.set_needs, case_id, 1, [Service.HEALTH, Service.LEGAL])
+    [(name, payload)] = published(rows, ctx)
+    assert (name, payload["needs"]) == ("cases.needs_added", ["legal"])
+    ctx, _ = do(world.operator, services.set_needs, case_id, 2, [Service.LEGAL])
+    assert published(rows, ctx) == []
+    assert audited(rows, ctx) == [("case.needs_set", "done")]
+
+
+def note(case_id, kind=NoteKind.CONTACT, body="The aunt was reached."):
+    return AddNote(new_id(), case_id, kind, body)
+
+
+def test_a_contact_settles_the_first_response_once_and_its_words_stand_in_the_timeline(world, rows):
+    case_id = open_case(world)
+    assign(world, case_id)
+    ctx, _ = do(world.caseworker, services.add_note, note(case_id))
+    assert look(world.caseworker, case_id).first_response_at == ctx.now
+    assert [(name, payload["first"]) for name, payload in published(rows, ctx)] == [("cases.contacted", True)]
+    assert audited(rows, ctx) == [("case.noted", "done")]
+    later, _ = do(world.caseworker, services.add_note, note(case_id))
+    assert [payload["first"] for _, payload in published(rows, later)] == [False]
+    assert look(world.caseworker, case_id).first_response_at == ctx.now
+    with unit_of_work(world.caseworker.ctx()):
+        line = queries.timeline(case_id)[0]
+    assert (line.action, line.note_kind, line.body) == ("case.noted", "contact", "The aunt was reached.")
+
+
+def test_a_plain_note_is_no_response(world):
+    case_id = open_case(world)
+    do(world.operator, services.add_note, note(case_id, NoteKind.NOTE))
+    assert look(world.operator, case_id).first_response_at is None
+
+
+def test_a_note_posted_twice_is_one_note_and_another_under_its_id_is_refused(world, rows):
+    case_id = open_case(world)
+    first = note(case_id)
+    do(world.operator, services.add_note, first)
+    do(world.operator, services.add_note, first)
+    with pytest.raises(Conflict, match="id_in_use"):
+        do(world.operator, services.add_note, AddNote(first.note_id, case_id, first.kind, "Something else"))
+    assert rows("SELECT count(*) FROM case_notes WHERE case_id = %s", case_id) == [(1,)]
+    assert rows("SELECT count(*) FROM case_events WHERE case_id = %s AND action = 'case.noted'", case_id) == [(1,)]
+
+
+def test_an_empty_note_is_refused(world):
+    case_id = open_case(world)
+    with pytest.raises(Invalid, match="required"):
+        do(world.operator, services.add_note, note(case_id, body="  \n"))
+
+
+def test_a_new_risk_needs_a_reason_moves_running_clocks_and_is_published(world, rows):
+    case_id = open_case(world, risk="low")
+    with pytest.raises(Invalid, match="required"):
+        do(world.operator, services.change_risk, case_id, 1, RiskLevel.HIGH, " ")
+    with pytest.raises(Invalid, match="risk_same"):
+        do(world.operator, services.change_risk, case_id, 1, RiskLevel.LOW, "no change")
+    ctx, _ = do(world.operator, services.change_risk, case_id, 1, RiskLevel.IMMEDIATE, "She is hurt now")
+    seen = look(world.operator, case_id)
+    assert (seen.risk_level, seen.first_response_by) == ("immediate", ctx.now + H)
+    [(name, payload)] = published(rows, ctx)
+    assert (name, payload["former"], payload["risk_level"]) == ("cases.risk_changed", "low", "immediate")
+    with unit_of_work(world.operator.ctx()):
+        assert queries.timeline(case_id)[0].body == "She is hurt now"
+
+
+def test_consent_is_kept_with_what_is_withheld_and_why(world, rows):
+    case_id = open_case(world)
+    consent = Consent(services=ConsentAnswer.YES, withhold=(FieldGroup.STORY,), why="The mother asks for it")
+    ctx, _ = do(world.operator, services.set_consent, case_id, 1, consent)
+    seen = look(world.operator, case_id)
+    assert (seen.consent["services"], seen.consent["withhold"]) == ("yes", ["story"])
+    assert seen.consent_why == "The mother asks for it"
+    assert audited(rows, ctx) == [("case.consent_set", "done")]
+    assert "mother" not in str(rows("SELECT details FROM case_events WHERE case_id = %s", case_id))
+
+
+def closing(case_id, version, note="All is well; she can call any time."):
+    return CloseCase(case_id, version, CloseReason.GOALS_MET, note)
+
+
+def test_a_caseworker_asks_to_close_and_a_supervisor_approves(world, rows):
+    case_id = open_case(world)
+    assign(world, case_id)
+    ctx, _ = do(world.caseworker, services.close_case, closing(case_id, 2))
+    assert look(world.caseworker, case_id).status == "open"
+    assert published(rows, ctx) == []
+    assert audited(rows, ctx) == [("case.closing_requested", "done")]
+    with pytest.raises(Conflict, match="closing_asked"):
+        do(world.caseworker, services.close_case, closing(case_id, 3))
+    with pytest.raises(Forbidden):
+        do(world.caseworker, services.approve_closing, case_id, 3)
+    ctx, _ = do(world.team_supervisor, services.approve_closing, case_id, 3)
+    seen = look(world.caseworker, case_id)
+    assert (seen.status, seen.step, seen.close_reason, seen.closed_at) == ("closed", "close", "goals_met", ctx.now)
+    assert [(name, payload["reason"]) for name, payload in published(rows, ctx)] == [("cases.closed", "goals_met")]
+
+
+def test_a_closing_sent_back_says_why_and_the_case_stays_open(world):
+    case_id = open_case(world)
+    assign(world, case_id)
+    do(world.caseworker, services.close_case, closing(case_id, 2))
+    with pytest.raises(Invalid, match="required"):
+        do(world.supervisor, services.decline_closing, case_id, 3, "")
+    do(world.supervisor, services.decline_closing, case_id, 3, "One visit more")
+    assert look(world.caseworker, case_id).closing_requested_at is None
+    with unit_of_work(world.caseworker.ctx()):
+        assert queries.timeline(case_id)[0].body == "One visit more"
+    with pytest.raises(Conflict, match="closing_not_asked"):
+        do(world.supervisor, services.approve_closing, case_id, 4)
+
+
+def test_nothing_closes_without_a_note_or_with_something_unsettled(world):
+    case_id, source = open_case(world), new_id()
+    with pytest.raises(Invalid, match="required"):
+        do(world.supervisor, services.close_case, closing(case_id, 1, note=" "))
+    do(world.operator, services.open_obligation, case_id, "referral", ("referral", source))
+    do(world.operator, services.open_obligation, case_id, "referral", ("referral", source))
+    with pytest.raises(Conflict, match="case_obligations") as refusal:
+        do(world.supervisor, services.close_case, closing(case_id, 1))
+    assert refusal.value.details == {"count": 1}
+    do(world.operator, services.settle_obligation, source)
+    do(world.supervisor, services.close_case, closing(case_id, 1))
+    with pytest.raises(Conflict, match="case_closed"):
+        do(world.operator, services.open_obligation, case_id, "referral", ("referral", new_id()))
+
+
+def test_a_closed_case_takes_nothing_until_it_is_taken_up_again(world, rows):
+    case_id = open_case(world)
+    do(world.supervisor, services.close_case, closing(case_id, 1))
+    for deed, *args in (
+        (services.set_needs, case_id, 2, []),
+        (services.move_to_step, case_id, 2, CaseStep.ASSESS),
+        (services.change_risk, case_id, 2, RiskLevel.LOW, "less"),
+        (services.set_consent, case_id, 2, Consent()),
+        (services.assign_caseworker, case_id, 2, world.caseworker.id),
+        (services.add_note, note(case_id)),
+        (services.close_case, closing(case_id, 2)),
+    ):
+        with pytest.raises(Conflict, match="case_closed"):
+            do(world.supervisor, deed, *args)
+    ctx, _ = do(world.supervisor, services.reopen_case, case_id, 2, "He came back")
+    seen = look(world.supervisor, case_id)
+    assert (seen.status, seen.step, seen.closed_at, seen.close_reason) == ("open", "assess", None, None)
+    assert [name for name, _ in published(rows, ctx)] == ["cases.reopened"]
+    with pytest.raises(Conflict, match="case_open"):
+        do(world.supervisor, services.reopen_case, case_id, 3, "again")
+
+
+UPDATES = {
+    "note": lambda ctx, case_id: services.add_note(ctx, note(case_id)),
+    "needs": lambda ctx, case_id: services.set_needs(ctx, case_id, 1, [Service.HEALTH]),
+    "consent": lambda ctx, case_id: services.set_consent(ctx, case_id, 1, Consent()),
+    "risk": lambda ctx, case_id: services.change_risk(ctx, case_id, 1, RiskLevel.LOW, "less"),
+    "step": lambda ctx, case_id: services.move_to_step(ctx, case_id, 1, CaseStep.ASSESS),
+    "contact": services.record_contact,
+    "close": lambda ctx, case_id: services.close_case(ctx, closing(case_id, 1)),
+    "reopen": lambda ctx, case_id: services.reopen_case(ctx, case_id, 1, "again"),
+    "event": lambda ctx, case_id: services.add_event(ctx, case_id, "referral.asked"),
+    "obligation": lambda ctx, case_id: services.open_obligation(ctx, case_id, "x", ("referral", new_id())),
+}
+
+
+@pytest.mark.parametrize("role", ["caseworker", "admin", "auditor"])
+@pytest.mark.parametrize("deed", UPDATES)
+def test_whoever_has_no_part_in_a_case_changes_nothing(world, rows, role, deed):
+    case_id = open_case(world)
+    before = rows("SELECT * FROM cases WHERE id = %s", case_id)
+    ctx = getattr(world, role).ctx()
+    with pytest.raises((Forbidden, NotFound)) as refusal, unit_of_work(ctx):
+        UPDATES[deed](ctx, case_id)
+    assert isinstance(refusal.value, HelplineError)
+    assert rows("SELECT * FROM cases WHERE id = %s", case_id) == before
+    assert published(rows, ctx) == []
+    assert [outcome for _, outcome in audited(rows, ctx)] == ["refused"]
+
+
+def test_upper_slices_tell_the_timeline_of_a_case_they_see(world):
+    case_id = open_case(world)
+    do(world.operator, services.add_event, case_id, "referral.asked", {"service": "health"})
+    with unit_of_work(world.operator.ctx()):
+        line = queries.timeline(case_id)[0]
+    assert (line.action, line.details, line.actor_role) == ("referral.asked", {"service": "health"}, "operator")
+    with pytest.raises(NotFound):
+        do(world.operator, services.add_event, new_id(), "referral.asked")
