@@ -1,7 +1,10 @@
 """Wires everything: the one place that knows every slice."""
 
+import functools
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from flask import Flask, Response
@@ -11,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from helpline import cli
 from helpline.accounts import api as accounts_api
 from helpline.accounts import pages as accounts_pages
-from helpline.accounts import services as accounts
+from helpline.accounts.services import sessions
 from helpline.agencies import api as agencies_api
 from helpline.agencies import pages as agencies_pages
 from helpline.calls import api as calls_api
@@ -61,7 +64,9 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     """The Flask application, connected as `database_role`. Raises SettingsError where it may not start."""
     settings = settings or load_settings()
     configure_logging(settings)
-    app = Flask(__name__, template_folder="web/templates", static_folder="web/static")
+    app = Flask(
+        __name__, template_folder="web/templates", static_folder="web/static", static_url_path=f"/static/{_digest()}"
+    )
     _configure(app, settings, database_role)
     _connect(app)
     init_i18n(app)
@@ -74,8 +79,9 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     for module in PAGES:
         app.register_blueprint(module.pages)
     make_api(app, [module.api for module in APIS])
-    ports.session = accounts.identify_session
-    ports.api_token = accounts.identify_token
+    sessions.install(settings)
+    ports.session = sessions.identify_session
+    ports.api_token = sessions.identify_token
     ports.portal_link = referral_portal.identify_link
     cli.init_cli(app)
     return app
@@ -111,6 +117,16 @@ def _connect(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         sign_transactions(db.engine)
+
+
+@functools.cache
+def _digest() -> str:
+    """A name for what the static folder holds: kept for ever by browsers, it must change when a file does."""
+    folder = Path(__file__).parent / "web" / "static"
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _static(app: Flask) -> Callable[..., Response]:

@@ -1,5 +1,179 @@
-"""Pages of accounts."""
+"""Signing in and out, locking and unlocking, language and theme."""
 
-from flask import Blueprint
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, current_app, jsonify, redirect, render_template, request, session, url_for
+from flask_login import login_user
+from flask_wtf.csrf import generate_csrf
+from werkzeug.wrappers import Response
+
+from helpline.accounts.services import sessions, staff
+from helpline.foundation.access.permissions import Permission
+from helpline.foundation.errors import Unauthenticated
+from helpline.foundation.i18n import COOKIE, LANGUAGES
+from helpline.web.credentials import SignedIn
+from helpline.web.frame import home_endpoint
+from helpline.web.guard import acting, guard, public, signed_in
 
 pages = Blueprint("accounts", __name__, template_folder="templates")
+YEAR = 365 * 24 * 3600
+
+
+def local_path(address: str | None) -> str | None:
+    """The address if it leads to a page of this service, else None: nobody is sent elsewhere after signing in."""
+    if not address or not address.startswith("/") or address.startswith("//") or "\\" in address:
+        return None
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or any(ord(sign) < 32 for sign in address):  # noqa: PLR2004
+        return None
+    return address
+
+
+def home(role: str) -> str:
+    """The address of the page a role starts on."""
+    endpoint = home_endpoint(role)
+    return url_for(endpoint if endpoint in current_app.view_functions else "accounts.account")
+
+
+def _me() -> SignedIn:
+    who = signed_in()
+    assert who is not None  # behind a guard
+    return who
+
+
+def _my_session() -> uuid.UUID:
+    found = _me().session_id
+    if found is None:
+        raise Unauthenticated
+    return found
+
+
+@pages.get("/sign-in")
+@public()
+def sign_in() -> str | Response:
+    """The way in."""
+    if signed_in() is not None:
+        return redirect(local_path(request.args.get("next")) or home(_me().actor.role))
+    return _sign_in_form()
+
+
+def _sign_in_form(*, failed: bool = False) -> str:
+    return render_template(
+        "accounts/sign_in.html", failed=failed, login=request.form.get("login", ""),
+        next=local_path(request.values.get("next")) or "", demo=current_app.extensions["helpline_settings"].demo,
+    )  # fmt: skip
+
+
+@pages.post("/sign-in")
+@public()
+def start() -> str | Response | tuple[str, int]:
+    """Begin a session: a new token in a new cookie, whatever the browser brought along."""
+    ctx, before = acting(), signed_in()
+    form = request.form
+    who = sessions.sign_in(ctx, form.get("login", ""), form.get("password", ""), request.remote_addr or "")
+    if who is None:
+        return _sign_in_form(failed=True), 422
+    if before is not None and before.session_id is not None:
+        sessions.sign_out(ctx, before.session_id)
+    session.clear()
+    login_user(who, remember=False)
+    return redirect(local_path(form.get("next")) or home(who.actor.role), 303)
+
+
+@pages.post("/sign-out")
+@guard(Permission.OWN_ACCOUNT, locked=True)
+def sign_out() -> Response:
+    """End this session."""
+    sessions.sign_out(acting(), _my_session())
+    session.clear()
+    return redirect(url_for("accounts.sign_in"), 303)
+
+
+@pages.post("/lock")
+@guard(Permission.OWN_ACCOUNT, locked=True)
+def lock() -> Response:
+    """Lock this session. A form without script goes on to the neutral page."""
+    sessions.lock(acting(), _my_session())
+    return redirect(url_for("accounts.leave"), 303) if request.form.get("leave") else Response(status=204)
+
+
+@pages.get("/unlock")
+@guard(Permission.OWN_ACCOUNT, locked=True)
+def unlock() -> str | Response:
+    """The page that asks for the password, for who came back by an address or has no script."""
+    after = local_path(request.args.get("next"))
+    return _unlock_form(after) if _me().locked else redirect(after or home(_me().actor.role))
+
+
+def _unlock_form(after: str | None, *, failed: bool = False) -> str:
+    return render_template("accounts/unlock.html", failed=failed, next=after or "", name=_me().name)
+
+
+@pages.post("/unlock")
+@guard(Permission.OWN_ACCOUNT, locked=True)
+def open_again() -> Any:
+    """Unlock. The dialog in the page asks for JSON; the page of its own posts `next`."""
+    opened = sessions.unlock(acting(), _my_session(), request.form.get("password", ""))
+    own_page = "next" in request.form
+    if opened is None:
+        session.clear()
+        back = url_for("accounts.sign_in")
+        return redirect(back, 303) if own_page else jsonify(location=back)
+    after = local_path(request.form.get("next"))
+    if opened:
+        return redirect(after or home(_me().actor.role), 303) if own_page else jsonify(csrf_token=generate_csrf())
+    return (_unlock_form(after, failed=True), 422) if own_page else (jsonify(), 403)
+
+
+@pages.get("/leave/")
+@public()
+def leave() -> str:
+    """A page that says nothing of what was here."""
+    return render_template("leave.html")
+
+
+@pages.get("/language/<locale>")
+@public()
+def set_locale(locale: str) -> Response:
+    """Speak this language from here on: in this browser, and for whoever is signed in, everywhere."""
+    back = urlsplit(request.referrer or "")
+    same = back.netloc == request.host
+    path = local_path(back.path + ("?" + back.query if back.query else "")) if same else None
+    response = redirect(path or "/")
+    if locale in LANGUAGES:
+        _keep(response, COOKIE, locale)
+        if signed_in() is not None:
+            staff.set_own(acting(), locale=locale)
+    return response
+
+
+@pages.post("/theme")
+@public()
+def set_theme() -> Response:
+    """Light, dark, or as the system says."""
+    theme = {"light": "light", "dark": "dark"}.get(request.form.get("theme", ""), "")
+    back = urlsplit(request.referrer or "")
+    response = redirect((local_path(back.path) if back.netloc == request.host else None) or "/", 303)
+    _keep(response, "theme", theme)
+    if signed_in() is not None:
+        staff.set_own(acting(), theme=theme)
+    return response
+
+
+def _keep(response: Response, name: str, value: str) -> None:
+    secure = current_app.config["SESSION_COOKIE_SECURE"]
+    response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="Lax", secure=secure)
+
+
+@pages.get("/account")
+@guard(Permission.OWN_ACCOUNT)
+def account() -> str:
+    return render_template("accounts/account.html")
+
+
+@pages.get("/forgotten")
+@public()
+def forgotten() -> str:
+    return render_template("accounts/forgotten.html")

@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from helpline.accounts.models import Centre, Team, TeamMember, User
+from helpline.accounts.models import ApiToken, Centre, Team, TeamMember, User, UserSession
 from helpline.accounts.vocabulary import UserStatus
 from helpline.foundation.access.permissions import Role
 from helpline.foundation.db import db
@@ -18,22 +19,22 @@ _FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login)")
 _FIND_CREDENTIAL_OF = text("SELECT * FROM app.find_credential_of(:id)")
 
 
-def find_session(token_hash: bytes) -> Row[tuple[object, ...]] | None:
+def find_session(token_hash: bytes) -> Row[Any] | None:
     """The bearer of a session token, as `app.bearer`; None for an unknown or ended one."""
     return db.session.execute(_FIND_SESSION, {"hash": token_hash}).first()
 
 
-def find_api_token(token_hash: bytes, at: datetime) -> Row[tuple[object, ...]] | None:
+def find_api_token(token_hash: bytes, at: datetime) -> Row[Any] | None:
     """The bearer of an API token, as `app.bearer`; None for an unknown, revoked or expired one."""
     return db.session.execute(_FIND_TOKEN, {"hash": token_hash, "at": at}).first()
 
 
-def find_credential(login: str) -> Row[tuple[object, ...]] | None:
+def find_credential(login: str) -> Row[Any] | None:
     """user_id, centre_id, status, password_hash, version, demo of whoever signs in by this login or e-mail."""
     return db.session.execute(_FIND_CREDENTIAL, {"login": login.strip().lower()}).first()
 
 
-def find_credential_of(user_id: uuid.UUID) -> Row[tuple[object, ...]] | None:
+def find_credential_of(user_id: uuid.UUID) -> Row[Any] | None:
     """The same by id."""
     return db.session.execute(_FIND_CREDENTIAL_OF, {"id": user_id}).first()
 
@@ -118,3 +119,16 @@ def team_covering(centre_id: uuid.UUID, place_path: Sequence[uuid.UUID]) -> Team
     teams = [team for team in list_teams(centre_id) if team.active and set(team.places) & set(place_path)]
     depth = {place_id: step for step, place_id in enumerate(place_path)}
     return min(teams, key=lambda team: (-max(depth.get(p, -1) for p in team.places), team.name), default=None)
+
+
+def open_sessions(user_id: uuid.UUID) -> Sequence[UserSession]:
+    """Sessions not yet ended, newest first; some may be too old to count."""
+    statement = select(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
+    return db.session.scalars(statement.order_by(UserSession.created_at.desc())).all()
+
+
+def list_tokens(user_id: uuid.UUID) -> Sequence[ApiToken]:
+    """A user's API tokens, newest first, the revoked ones too."""
+    return db.session.scalars(
+        select(ApiToken).where(ApiToken.user_id == user_id).order_by(ApiToken.created_at.desc())
+    ).all()

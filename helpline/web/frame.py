@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 
@@ -74,18 +74,30 @@ def _rail(role: str) -> list[RailEntry]:
 
 def _frame() -> dict[str, Any]:
     who = signed_in()
+    staff = who is not None and who.actor.role in _RAILS  # a partner's link has no session to lock or leave
     app = current_app
     return {
         "rail": _rail(who.actor.role) if who else [],
         "role_label": str(ROLE_LABELS.get(Role(who.actor.role), "")) if who and who.actor.role in set(Role) else "",
         "user_name": who.name if who else "",
+        "user_id": str(who.actor.id) if who else "",
         "locale": str(app.extensions["helpline_locale"]()),
         "locales": [(code, name, url_for("accounts.set_locale", locale=code)) for code, name in LOCALES],
         "theme": who.theme if who else request.cookies.get("theme", ""),
         "csrf_token": generate_csrf(),
-        "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if who else 0,
+        "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if staff else 0,
         "banner": None,
-    }
+        "drafts_done": g.get("drafts_done", ()),
+        "leave_url": url_for("accounts.leave"),
+        "sign_in_url": url_for("accounts.sign_in"),
+    } | {name: url_for(endpoint) for name, endpoint in _ADDRESSES.items() if staff and endpoint in app.view_functions}
+
+
+# Addresses that someone signed in needs; what has no page yet has no control.
+_ADDRESSES = {
+    "find_url": "calls.find", "lock_url": "accounts.lock", "unlock_url": "accounts.open_again",
+    "sign_out_url": "accounts.sign_out", "theme_url": "accounts.set_theme", "account_url": "accounts.account",
+}  # fmt: skip
 
 
 def init_frame(app: Flask) -> None:

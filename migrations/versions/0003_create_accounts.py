@@ -66,7 +66,19 @@ BEGIN
     UPDATE user_sessions SET ended_at = at WHERE user_id = person AND ended_at IS NULL;
     RETURN true;
 END $$;
+
+-- Marks of use, at most one a minute: written before the bearer has become the actor.
+CREATE FUNCTION app.touch_session(session uuid, at timestamptz) RETURNS void LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, public AS $$
+    UPDATE user_sessions SET seen_at = at WHERE id = session AND ended_at IS NULL AND seen_at < at $$;
+
+CREATE FUNCTION app.touch_api_token(token uuid, at timestamptz) RETURNS void LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, public AS $$ UPDATE api_tokens SET last_used_at = at WHERE id = token $$;
 """
+
+# Sessions and tokens are their owner's; an administrator may end them, of their centre's staff.
+OWNED = """user_id = (SELECT app.actor_id()) OR ((SELECT app.actor() ->> 'r') IN ('admin', 'keeper')
+           AND EXISTS (SELECT 1 FROM users u WHERE u.id = user_id))"""
 
 # A user's row is seen by their centre (names of colleagues), sessions and tokens by their owner and the centre's
 # user editors; what an unknown visitor may write goes through the functions below.
@@ -98,15 +110,15 @@ GRANT SELECT, INSERT, DELETE ON team_members TO {APP_ROLES};
 
 ALTER TABLE user_sessions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY user_sessions_rows ON user_sessions TO {APP_ROLES}
-    USING (EXISTS (SELECT 1 FROM users u WHERE u.id = user_id));
+    USING ({OWNED});
 GRANT SELECT (id, user_id, created_at, seen_at, locked_at, ended_at), UPDATE (seen_at, locked_at, ended_at)
     ON user_sessions TO helpline_web;
 
 ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY;
 CREATE POLICY api_tokens_rows ON api_tokens TO {APP_ROLES}
-    USING (EXISTS (SELECT 1 FROM users u WHERE u.id = user_id)) WITH CHECK (user_id = (SELECT app.actor_id()));
+    USING ({OWNED}) WITH CHECK (user_id = (SELECT app.actor_id()));
 CREATE POLICY api_tokens_revoke ON api_tokens FOR UPDATE TO {APP_ROLES}
-    USING (EXISTS (SELECT 1 FROM users u WHERE u.id = user_id)) WITH CHECK (revoked_at IS NOT NULL);
+    USING ({OWNED}) WITH CHECK (revoked_at IS NOT NULL);
 GRANT SELECT (id, user_id, name, scopes, created_at, last_used_at, revoked_at, expires_at), INSERT,
     UPDATE (last_used_at, revoked_at) ON api_tokens TO helpline_web;
 """
@@ -204,6 +216,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for name in (
+        "touch_api_token(uuid, timestamptz)",
+        "touch_session(uuid, timestamptz)",
         "set_credential(uuid, integer, text, timestamptz)",
         "start_session(uuid, uuid, bytea, timestamptz)",
         "find_credential_of(uuid)",

@@ -1,11 +1,12 @@
 """Centres, teams and people for tests, written by the owner's login: each test makes its own."""
 
+import functools
 import uuid
 from dataclasses import dataclass, field
 
 import psycopg
 
-from helpline.accounts.services import hash_token
+from helpline.accounts.services.sessions import hash_password, hash_token
 from helpline.foundation.clock import now
 from helpline.foundation.context import Actor, Channel, Context
 from helpline.foundation.ids import new_id
@@ -82,3 +83,20 @@ def sign_in(client, user: MadeUser) -> None:
     with client.session_transaction() as session:
         session["_user_id"] = token
         session["_fresh"] = True
+
+
+PASSWORD = "the tea is cold at noon"
+
+
+@functools.cache
+def _password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+def set_password(user: MadeUser) -> None:
+    """Let this person sign in by PASSWORD: hashed once a test session, since hashing is slow on purpose."""
+    with psycopg.connect(user.centre.owner_url) as connection:
+        connection.execute(
+            "INSERT INTO credentials (user_id, password_hash, version, changed_at) VALUES (%s, %s, 1, now())",
+            [user.id, _password_hash()],
+        )

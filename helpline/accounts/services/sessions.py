@@ -1,0 +1,188 @@
+"""Signing in and out, locking, and who holds a credential."""
+
+import functools
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import text
+
+from helpline.accounts import queries, rules
+from helpline.accounts.gateways import Counters, NoCounters, RedisCounters
+from helpline.accounts.models import UserSession
+from helpline.accounts.vocabulary import UserStatus
+from helpline.foundation.audit.recorder import record
+from helpline.foundation.clock import now
+from helpline.foundation.context import Actor, Channel, Context
+from helpline.foundation.crypto.index import blind_index
+from helpline.foundation.db import db
+from helpline.foundation.errors import NotFound
+from helpline.foundation.ids import new_id
+from helpline.settings import Settings
+from helpline.web.credentials import SignedIn
+
+# Argon2id, RFC 9106's second recommended setting with fewer lanes: 64 MiB, three passes.
+_HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
+
+_START = text("SELECT app.start_session(:id, :user_id, :hash, :at)")
+_TOUCH = text("SELECT app.touch_session(:id, :at)")
+_TOUCH_TOKEN = text("SELECT app.touch_api_token(:id, :at)")
+
+
+@dataclass
+class _Door:
+    """What `install` sets from the settings, once a process."""
+
+    limits: rules.Limits
+    counters: Counters
+
+
+door = _Door(rules.Limits(), NoCounters())
+
+
+def install(settings: Settings) -> None:
+    """Take the limits of sessions and the counters of tries from the settings."""
+    door.limits = rules.Limits(
+        timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours), settings.demo
+    )
+    door.counters = RedisCounters(settings.redis_url) if settings.redis_url else NoCounters()
+
+
+def hash_token(token: str) -> bytes:
+    """Tokens are 256 random bits: one SHA-256 is enough, and it is what the database keeps."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def hash_password(password: str) -> str:
+    """Argon2id; some 150 ms of a core."""
+    return _HASHER.hash(rules.normal_password(password))
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    return hash_password(secrets.token_urlsafe(32))
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Whether it is the password. Without a hash it takes as long and is false: who waits learns nothing."""
+    try:
+        matches = _HASHER.verify(password_hash or _nobodys_hash(), rules.normal_password(password))
+    except (VerificationError, InvalidHashError):
+        return False
+    return matches and password_hash is not None
+
+
+def sign_in(ctx: Context, login: str, password: str, address: str) -> SignedIn | None:
+    """A new session for whoever this is, or None: wrong, unknown, deactivated and throttled are not told apart.
+
+    `address` is where the request comes from. The old session of this browser, if any, is the caller's to end.
+    """
+    login = login.strip().lower()[:254]
+    keys = rules.sign_in_limits(blind_index("login", login).hex(), blind_index("address", address).hex())
+    if not door.counters.count(keys):
+        record(ctx, "session.throttled", "user")
+        return None
+    row = queries.find_credential(login)
+    matches = verify_password(row.password_hash if row else None, password)
+    if row is None or not matches or row.status != UserStatus.ACTIVE or (row.demo and not door.limits.demo):
+        known = [row.user_id] if row else []
+        record(ctx, "session.refused", "user", *known, centre_id=row.centre_id if row else None)
+        return None
+    door.counters.forget(*[key for key in keys if not key.startswith("tries:address:")])
+    record(ctx, "session.started", "user", row.user_id, centre_id=row.centre_id)
+    return identify_session(start_session(row.user_id))
+
+
+def start_session(user_id: uuid.UUID) -> str:
+    """A new session; its token, for the browser alone."""
+    token = secrets.token_urlsafe(32)
+    db.session.execute(_START, {"id": new_id(), "user_id": user_id, "hash": hash_token(token), "at": now()})
+    return token
+
+
+def identify_session(token: str) -> SignedIn | None:
+    """Who holds this session, or None. A session that idled too long comes back locked; one too old is none."""
+    row = queries.find_session(hash_token(token))
+    if row is None or (row.demo and not door.limits.demo):
+        return None
+    at = now()
+    state = rules.session_state(row.started_at, row.seen_at, row.locked_at, at, door.limits)
+    if state is rules.SessionState.OVER:
+        return None
+    if state is rules.SessionState.OPEN and at - row.seen_at >= rules.SEEN_EVERY:
+        db.session.execute(_TOUCH, {"id": row.token_id, "at": at})
+    actor = Actor(id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids))
+    return SignedIn(
+        actor=actor, channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
+        timezone=row.timezone, theme=row.theme, locked=state is rules.SessionState.LOCKED,
+    )  # fmt: skip
+
+
+def identify_token(token: str) -> SignedIn | None:
+    """Who holds this API token, or None."""
+    at = now()
+    row = queries.find_api_token(hash_token(token), at)
+    if row is None or (row.demo and not door.limits.demo):
+        return None
+    if row.seen_at is None or at - row.seen_at >= rules.SEEN_EVERY:
+        db.session.execute(_TOUCH_TOKEN, {"id": row.token_id, "at": at})
+    actor = Actor(
+        id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids),
+        permissions=frozenset(row.scopes),
+    )  # fmt: skip
+    return SignedIn(
+        actor=actor, channel=Channel.API, session_id=row.token_id, name=row.name, locale=row.locale,
+        timezone=row.timezone, theme=row.theme,
+    )  # fmt: skip
+
+
+def _own_session(ctx: Context, session_id: uuid.UUID) -> UserSession:
+    session = db.session.get(UserSession, session_id)
+    if session is None or session.user_id != ctx.actor.id:
+        raise NotFound("session", session_id)
+    return session
+
+
+def sign_out(ctx: Context, session_id: uuid.UUID) -> None:
+    """End one of the actor's own sessions. Ending it twice is no error. Raises NotFound for another's."""
+    session = _own_session(ctx, session_id)
+    if session.ended_at is None:
+        session.ended_at = ctx.now
+        record(ctx, "session.ended", "session", session_id)
+
+
+def lock(ctx: Context, session_id: uuid.UUID) -> None:
+    """Let the session show nothing until the password is given again."""
+    session = _own_session(ctx, session_id)
+    if session.locked_at is None and session.ended_at is None:
+        session.locked_at = ctx.now
+        record(ctx, "session.locked", "session", session_id)
+
+
+def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> bool | None:
+    """True: open again. False: not the password. None: too many tries, and the session is over."""
+    session = _own_session(ctx, session_id)
+    keys = rules.unlock_limits(session_id.hex)
+    if not door.counters.count(keys):
+        sign_out(ctx, session_id)
+        return None
+    row = queries.find_credential_of(ctx.actor.id)
+    if not verify_password(row.password_hash if row else None, password):
+        record(ctx, "session.unlock_refused", "session", session_id)
+        return False
+    door.counters.forget(*keys)
+    session.locked_at, session.seen_at = None, ctx.now
+    record(ctx, "session.unlocked", "session", session_id)
+    return True
+
+
+def list_sessions(ctx: Context) -> Sequence[UserSession]:
+    """The actor's own open sessions, newest first."""
+    return [
+        session for session in queries.open_sessions(ctx.actor.id) if ctx.now - session.created_at < door.limits.life
+    ]
