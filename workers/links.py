@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from helpline.notifications.commands import Outgoing
+from helpline.referrals.services import portal as referrals
 
 # Template -> path of its link, from the message's params.
-LINKS: dict[str, Callable[[dict[str, Any]], str]] = {}
+LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "referral_asked": referrals.link_path,
+}
 
 
 def link_of(outgoing: Outgoing, public_url: str) -> str:

@@ -2,6 +2,13 @@
 
 from workers import schedule
 
-SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {}
+SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "cases.opened": ("referrals.route_case",),
+    "cases.needs_added": ("referrals.route_case",),
+    "referrals.requested": ("referrals.route",),
+    "referrals.declined": ("referrals.route",),
+    "referrals.expired": ("referrals.route",),
+    "referrals.accepted": ("referrals.tell_accepted",),
+}
 
 __all__ = ["SUBSCRIPTIONS", "schedule"]

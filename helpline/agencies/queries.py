@@ -120,6 +120,8 @@ def offers(centre_id: uuid.UUID, service: str, place_path: Sequence[uuid.UUID]) 
 
 def names_of(agency_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
     """Names by language for ids, for lists of slices above."""
+    if not agency_ids:
+        return {}
     rows = db.session.execute(select(Agency.id, Agency.names).where(Agency.id.in_(agency_ids)))
     return dict(rows.tuples().all())
 

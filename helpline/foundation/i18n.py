@@ -31,7 +31,16 @@ def init_i18n(app: Flask) -> None:
         timezone_selector=lambda: current_zone().key,
     )
     app.extensions["helpline_locale"] = select_locale
-    app.jinja_env.filters.update(spoken_when=format_when, spoken_due=format_due, spoken_age=format_age)
+    app.jinja_env.filters.update(
+        spoken_when=lambda when, now: format_when(_instant(when), now),
+        spoken_due=lambda due, now: format_due(_instant(due), now),
+        spoken_age=format_age,
+    )
+
+
+def _instant(when: datetime | str) -> datetime:
+    """Templates hold what schemas dumped: instants as ISO texts."""
+    return datetime.fromisoformat(when) if isinstance(when, str) else when
 
 
 def select_locale() -> str:

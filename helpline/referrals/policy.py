@@ -34,6 +34,8 @@ def opens(consent: Mapping[str, Any], *, accepted: bool) -> frozenset[FieldGroup
     Name and story need a yes to services that no "no" to disclosure takes back; unknown is not a yes.
     """
     withheld = {FieldGroup(group) for group in consent.get("withhold", ())} - _NEEDED
+    if G.CHILD_IDENTITY in withheld:  # name, age and gender
+        withheld |= {G.STATISTICS}
     agreed = consent.get("services") == "yes" and consent.get("disclosure") != "no"
     return (AFTER if accepted and agreed else BEFORE) - withheld
 

@@ -18,17 +18,17 @@ from helpline.agencies.queries import Offer
 from helpline.cases.models import Case
 from helpline.cases.queries import RoutingCase
 from helpline.foundation.context import Context
+from helpline.foundation.crypto.sealed import unseal_row
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
-from helpline.people.models import Person
 from helpline.people.vocabulary import Gender
 from helpline.reference.models import Place
 from helpline.referrals.models import Referral, ReferralAsk
-from helpline.referrals.rules import UNDER_WAY, Candidate, Need
+from helpline.referrals.rules import ENDED, UNDER_WAY, Candidate, Need
 from helpline.referrals.vocabulary import AskState, ReferralState, Urgency
 
 PAGE = 50
-_GENDERS = dict(zip(("female", "male", "other", "unknown"), Gender, strict=True))
+_ASKED_CHILD = text("SELECT * FROM app.asked_child()")
 _FIND_ASK = text("SELECT * FROM app.find_ask(:ask_id)")
 
 Key = tuple[datetime, uuid.UUID]
@@ -45,6 +45,7 @@ class Front:
     referral_state: ReferralState
     centre_id: uuid.UUID
     helpline: str
+    phone: str
     timezone: str
     agency_names: dict[str, str]
 
@@ -64,10 +65,9 @@ class Request:
     case_id: uuid.UUID
     case_code: str
     consent: dict[str, Any]
-    child_person_id: uuid.UUID
     child_age: int | None
     child_gender: str
-    places: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    places: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,8 @@ def find_referral(referral_id: uuid.UUID, *, lock: bool = False, wait: bool = Tr
 
 def find_sought(case_id: uuid.UUID, service: str) -> Referral | None:
     """The referral of this need that has not ended."""
-    ended = (ReferralState.WITHDRAWN, ReferralState.DELIVERED, ReferralState.NOT_DELIVERED)
     statement = select(Referral).where(
-        Referral.case_id == case_id, Referral.service == service, Referral.state.not_in(ended)
+        Referral.case_id == case_id, Referral.service == service, Referral.state.not_in(ENDED)
     )
     return db.session.scalars(statement).one_or_none()
 
@@ -182,11 +181,10 @@ def find_request(ask_id: uuid.UUID) -> Request | None:
     if found is None:
         return None
     ask, referral, case, path = found
-    rows = db.session.execute(select(Place.id, Place.level, Place.names).where(Place.id.in_(path or ()))).all()
-    names = {place_id: (level, names) for place_id, level, names in rows}
+    names = _place_names(path or ())
     return Request(
         ask=ask, referral=referral, case_id=case.id, case_code=case.code, consent=case.consent,
-        child_person_id=case.child_person_id, child_age=case.child_age, child_gender=case.child_gender,
+        child_age=case.child_age, child_gender=case.child_gender,
         places=[names[place_id] for place_id in path or ()],
     )  # fmt: skip
 
@@ -197,12 +195,10 @@ def open_summary(case_id: uuid.UUID) -> str | None:
     return case.summary if case else None
 
 
-def open_name(person_id: uuid.UUID) -> str | None:
-    """The child's name, unsealed."""
-    person = db.session.scalars(
-        select(Person).where(Person.id == person_id).options(undefer_group("sealed"))
-    ).one_or_none()
-    return person.name if person else None
+def open_name() -> str | None:
+    """The name of the child whom the acting partner has accepted, unsealed; None for anybody else."""
+    row = db.session.execute(_ASKED_CHILD).mappings().first()
+    return unseal_row("persons", row)["name"] if row else None
 
 
 def list_for_case(case_id: uuid.UUID) -> list[ReferralRow]:
@@ -230,20 +226,20 @@ def list_referrals(ctx: Context, state: ReferralState | None = None, after: Key 
     return _rows(statement.limit(PAGE + 1))
 
 
-def place_names(reasons: Sequence[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """Names of the places that reasons rest on, by the id that stands in them."""
-    wanted = {reason["value"] for reason in reasons if reason["code"] == "covers_place"}
-    if not wanted:
-        return {}
-    rows = db.session.execute(select(Place.id, Place.names).where(Place.id.in_([uuid.UUID(each) for each in wanted])))
-    return {str(place_id): names for place_id, names in rows}
+def list_choices(row: ReferralRow) -> list[tuple[uuid.UUID, dict[str, str]]]:
+    """Agencies that a person may choose by hand for this service: active, with an address, not asked just now."""
+    centre_id = db.session.scalar(select(Referral.centre_id).where(Referral.id == row.id))
+    assert centre_id is not None  # the row was just read
+    asked = row.current.agency_id if row.current else None
+    offers = agencies.offers(centre_id, row.service, ())
+    return [(o.agency_id, o.names) for o in offers if o.active and o.email and o.agency_id != asked]
 
 
 def need_of(referral: Referral, case: RoutingCase, now: datetime) -> Need:
     """What the case's child needs, as the rule reckons with it. Places go by their ids."""
     return Need(
         service=referral.service, place_path=tuple(map(str, case.place_ids)), urgency=Urgency(referral.urgency),
-        when=now, age=case.child_age, gender=_GENDERS[case.child_gender], language=case.child_language,
+        when=now, age=case.child_age, gender=Gender(case.child_gender), language=case.child_language,
     )  # fmt: skip
 
 
@@ -290,7 +286,7 @@ def _candidate(service: str, offer: Offer, past: _Past, zone: ZoneInfo, days: fr
     return Candidate(
         agency_id=offer.agency_id, services=frozenset({service}), coverage=frozenset(map(str, offer.covered)),
         hours=offer.hours, tz=zone, holidays=days, nationwide=offer.nationwide, min_age=offer.min_age,
-        max_age=offer.max_age, genders=frozenset(_GENDERS[sex] for sex in offer.sexes), languages=offer.languages,
+        max_age=offer.max_age, genders=frozenset(map(Gender, offer.sexes)), languages=offer.languages,
         capacity_left=None if offer.capacity is None else max(0, offer.capacity - past.holding),
         median_answer=None if past.median is None else timedelta(seconds=float(past.median)),
         active=offer.active, reachable=bool(offer.email), declined_before=past.declined, silent_before=past.silent,
@@ -300,29 +296,45 @@ def _candidate(service: str, offer: Offer, past: _Past, zone: ZoneInfo, days: fr
 def _rows(statement: Select[Any]) -> list[ReferralRow]:
     found = db.session.execute(statement.order_by(Referral.requested_at.desc(), Referral.id.desc())).all()
     asks: defaultdict[uuid.UUID, list[AskRow]] = defaultdict(list)
-    for ask, names, phone in db.session.execute(
+    rows = db.session.execute(
         select(ReferralAsk, Agency.names, Agency.phone)
         .join(Agency, Agency.id == ReferralAsk.agency_id)
         .where(ReferralAsk.referral_id.in_([referral.id for referral, _ in found]))
         .options(undefer_group("sealed"))
         .order_by(ReferralAsk.position.desc())
-    ):
-        asks[ask.referral_id].append(_ask_row(ask, names, phone))
+    ).all()
+    covered = (r["value"] for ask, *_ in rows for r in ask.reasons if r["code"] == "covers_place")
+    places = _place_names([uuid.UUID(value) for value in covered])
+    for ask, names, phone in rows:
+        asks[ask.referral_id].append(_ask_row(ask, names, phone, places))
+    passed_over = agencies.names_of([uuid.UUID(e["agency_id"]) for referral, _ in found for e in referral.excluded])
     return [
         ReferralRow(
             id=r.id, case_id=r.case_id, case_code=code, service=r.service, urgency=r.urgency, state=r.state,
             withdraw_reason=r.withdraw_reason, requested_at=r.requested_at, decided_at=r.decided_at,
             service_started_at=r.service_started_at, service_ended_at=r.service_ended_at, version=r.version,
-            asks=tuple(asks[r.id]), excluded=r.excluded,
+            asks=tuple(asks[r.id]),
+            excluded=[each | {"names": passed_over.get(uuid.UUID(each["agency_id"]), {})} for each in r.excluded],
         )
         for r, code in found
     ]  # fmt: skip
 
 
-def _ask_row(ask: ReferralAsk, names: dict[str, str], phone: str | None) -> AskRow:
+def _ask_row(
+    ask: ReferralAsk, names: dict[str, str], phone: str | None, places: dict[uuid.UUID, dict[str, str]]
+) -> AskRow:
+    reasons = [
+        reason | {"names": places.get(uuid.UUID(reason["value"]), {})} if reason["code"] == "covers_place" else reason
+        for reason in ask.reasons
+    ]
     return AskRow(
         id=ask.id, agency_id=ask.agency_id, agency_names=names, agency_phone=phone, position=ask.position,
         by_hand=ask.by_hand, state=ask.state, asked_at=ask.asked_at, answer_by=ask.answer_by, opened_at=ask.opened_at,
-        answered_at=ask.answered_at, decline_reason=ask.decline_reason, decline_note=ask.decline_note,
-        reasons=ask.reasons,
+        answered_at=ask.answered_at, decline_reason=ask.decline_reason, decline_note=ask.decline_note, reasons=reasons,
     )  # fmt: skip
+
+
+def _place_names(place_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
+    if not place_ids:
+        return {}
+    return dict(db.session.execute(select(Place.id, Place.names).where(Place.id.in_(place_ids))).tuples().all())

@@ -233,15 +233,3 @@ def check_transition(current: ReferralState, following: ReferralState) -> None:
     """Raise Conflict("referral_transition") unless a referral may move from one state to the other."""
     if following not in TRANSITIONS[current]:
         raise Conflict("referral_transition", current=current.value, following=following.value)
-
-
-_BANDS = ((5, "0-5"), (9, "6-9"), (12, "10-12"), (15, "13-15"), (17, "16-17"), (25, "18-25"))
-
-
-def age_band(years: int | None) -> str:
-    """The band that a partner learns before it has accepted; bands are those of the figures (DOMAIN.md)."""
-    if years is None:
-        return "unknown"
-    if years < 0:
-        return "unborn"
-    return next((band for last, band in _BANDS if years <= last), "26+")

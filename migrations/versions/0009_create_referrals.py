@@ -23,14 +23,23 @@ REFERRAL_ASKS = (
 FIND_ASK = """
 CREATE FUNCTION app.find_ask(wanted uuid)
 RETURNS TABLE (id uuid, version integer, state text, answer_by timestamptz, referral_state text, centre_id uuid,
-               helpline text, timezone text, agency_names jsonb)
+               helpline text, phone text, timezone text, agency_names jsonb)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-    SELECT k.id, k.version, k.state, k.answer_by, r.state, k.centre_id, c.name, c.timezone, a.names
+    SELECT k.id, k.version, k.state, k.answer_by, r.state, k.centre_id, c.name, c.phone, c.timezone, a.names
     FROM referral_asks k JOIN referrals r ON r.id = k.referral_id
          JOIN centres c ON c.id = k.centre_id JOIN agencies a ON a.id = k.agency_id
     WHERE k.id = wanted $$;
 REVOKE EXECUTE ON FUNCTION app.find_ask(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.find_ask(uuid) TO helpline_web;
+
+-- The sealed name of the child whom the acting partner has agreed to help; a partner reaches no other row of people.
+CREATE FUNCTION app.asked_child() RETURNS TABLE (id uuid, record_key bytea, name_sealed bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT p.id, p.record_key, p.name_sealed
+    FROM referral_asks k JOIN cases c ON c.id = k.case_id JOIN persons p ON p.id = c.child_person_id
+    WHERE app.actor() ->> 'r' = 'partner' AND k.id = app.actor_id() AND k.state = 'accepted' $$;
+REVOKE EXECUTE ON FUNCTION app.asked_child() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.asked_child() TO helpline_web;
 """
 
 
@@ -113,5 +122,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION app.find_ask(uuid)")
+    op.execute("DROP FUNCTION app.asked_child()")
     op.drop_table("referral_asks")
     op.drop_table("referrals")

@@ -13,7 +13,8 @@ from helpline.foundation.crypto import links
 from helpline.foundation.db import db
 from helpline.foundation.errors import Invalid, NotFound, Unauthenticated
 from helpline.foundation.outbox.publisher import publish
-from helpline.referrals import events, policy, queries, rules
+from helpline.people.vocabulary import AgeBand
+from helpline.referrals import events, policy, queries
 from helpline.referrals.commands import GiveAnswer
 from helpline.referrals.models import Referral, ReferralAsk
 from helpline.referrals.queries import Front, Request
@@ -23,7 +24,7 @@ from helpline.web.credentials import SignedIn
 
 PURPOSE = "referral"
 G = FieldGroup
-_COARSE = frozenset({"province", "district"})  # how near a partner learns before it has accepted
+COARSE = 2  # levels of place that a partner learns before it has accepted: province and district
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class RequestView:
 
     id: uuid.UUID
     state: AskState
+    referral_state: str
     helpline: str
+    phone: str
     agency_names: dict[str, str]
     service: str
     urgency: str | None
@@ -82,11 +85,19 @@ def identify_link(token: str) -> SignedIn | None:
     )  # fmt: skip
 
 
+def get_front(ctx: Context) -> Front:
+    """Where the acting link's asking stands: nothing of the child. Raises NotFound."""
+    require(ctx, Permission.REFERRAL_ANSWER, ctx.actor.id)
+    front = queries.find_front(ctx.actor.id)
+    if front is None:
+        raise NotFound("referral_ask", ctx.actor.id)
+    return front
+
+
 def view_request(ctx: Context) -> RequestView:
     """What this link's asking is about, as far as consent opens it. The look is on record. Raises NotFound if ended."""
-    require(ctx, Permission.REFERRAL_ANSWER, ctx.actor.id)
-    front, request = queries.find_front(ctx.actor.id), queries.find_request(ctx.actor.id)
-    if front is None or request is None or not front.works:
+    front, request = get_front(ctx), queries.find_request(ctx.actor.id)
+    if request is None or not front.works:
         raise NotFound("referral_ask", ctx.actor.id)
     accepted = request.ask.state == AskState.ACCEPTED
     groups = policy.opens(request.consent, accepted=accepted)
@@ -112,10 +123,7 @@ def answer(ctx: Context, command: GiveAnswer) -> Front:
             _accept(ctx, referral, ask)
         else:
             _decline(ctx, referral, ask, command)
-    front = queries.find_front(ctx.actor.id)
-    if front is None:
-        raise NotFound("referral_ask", ctx.actor.id)
-    return front
+    return get_front(ctx)
 
 
 def _accept(ctx: Context, referral: Referral, ask: ReferralAsk) -> None:
@@ -139,17 +147,18 @@ def _decline(ctx: Context, referral: Referral, ask: ReferralAsk, command: GiveAn
 
 def _view(front: Front, request: Request, groups: frozenset[FieldGroup]) -> RequestView:
     accepted = request.ask.state == AskState.ACCEPTED
-    seen = request.places if accepted else [place for place in request.places if place[0] in _COARSE]
+    seen = request.places if accepted else request.places[:COARSE]
     return RequestView(
-        id=request.ask.id, state=front.state, helpline=front.helpline, agency_names=front.agency_names,
+        id=request.ask.id, state=front.state, referral_state=front.referral_state, helpline=front.helpline,
+        phone=front.phone, agency_names=front.agency_names,
         service=request.referral.service, urgency=request.referral.urgency if G.RISK in groups else None,
         answer_by=request.ask.answer_by, link_until=request.ask.link_until,
-        age_band=rules.age_band(request.child_age) if G.STATISTICS in groups else None,
+        age_band=AgeBand.of(request.child_age) if G.STATISTICS in groups else None,
         gender=request.child_gender if G.STATISTICS in groups else None,
-        places=[names for _level, names in seen] if G.LOCATION in groups else None,
+        places=list(seen) if G.LOCATION in groups else None,
         case_code=request.case_code if accepted else None,
         age=request.child_age if G.CHILD_IDENTITY in groups else None,
-        name=queries.open_name(request.child_person_id) if G.CHILD_IDENTITY in groups else None,
+        name=queries.open_name() if G.CHILD_IDENTITY in groups else None,
         story=queries.open_summary(request.case_id) if G.STORY in groups else None,
         open_groups=groups,
     )  # fmt: skip
