@@ -52,8 +52,8 @@ def _page(status: int, code: str) -> Response:
 
 def _to_sign_in(error: Unauthenticated) -> Response:
     """Send a person to sign in and back; a script or an htmx request is told 401 and keeps what was typed."""
-    if error.code == "link_invalid":
-        return _page(404, "link_invalid")
+    if error.code.startswith("link_"):
+        return _page(410 if error.code == "link_ended" else 404, error.code)
     if request.headers.get("HX-Request") or request.method != "GET":
         return Response(render_template("error.html", status=401, code=error.code), 401)
     endpoint = "accounts.unlock" if error.code == "locked" else "accounts.sign_in"
