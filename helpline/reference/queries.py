@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import distinct, func, select, text
 
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
@@ -14,6 +14,15 @@ from helpline.reference.models import HolidayRow, Place, PlaceKey, Taxonomy, Tax
 
 SUGGESTIONS = 12
 _country = functools.cache(rules.read_country)
+
+
+_COUNTRY_OF = text("SELECT country FROM centres WHERE id = :id")  # by name: accounts stand above this slice
+
+
+def country_of_centre(centre_id: uuid.UUID | None) -> str | None:
+    """The country whose tree of places a centre uses; None for actors of no centre."""
+    found: str | None = db.session.scalar(_COUNTRY_OF, {"id": centre_id}) if centre_id else None
+    return found
 
 
 def country(code: str) -> rules.Country:
@@ -59,9 +68,9 @@ def list_places(country_code: str, level: str) -> Sequence[Place]:
     return db.session.scalars(statement.order_by(Place.sort)).all()
 
 
-def search_places(country_code: str, text: str, limit: int = SUGGESTIONS) -> list[Place]:
+def search_places(country_code: str, words: str, limit: int = SUGGESTIONS) -> list[Place]:
     """Places whose name in any script begins so, wider ones first; [] for less than one letter."""
-    key = rules.search_key(text)
+    key = rules.search_key(words)
     if not key:
         return []
     prefix = (PlaceKey.country == country_code, PlaceKey.key >= key, PlaceKey.key < key + "\U0010ffff")
@@ -81,7 +90,13 @@ def search_places(country_code: str, text: str, limit: int = SUGGESTIONS) -> lis
 
 def active_taxonomy() -> Taxonomy:
     """The version new calls are recorded in. Raises NotFound where none is loaded."""
-    found = db.session.scalars(select(Taxonomy).where(Taxonomy.active)).first()
+    return get_taxonomy()
+
+
+def get_taxonomy(version: str | None = None) -> Taxonomy:
+    """A version, or the active one. Raises NotFound("taxonomy")."""
+    which = Taxonomy.version == version if version else Taxonomy.active
+    found = db.session.scalars(select(Taxonomy).where(which)).first()
     if found is None:
         raise NotFound("taxonomy")
     return found

@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,6 +27,7 @@ Names = Mapping[str, str]
 # never tell two names apart well enough to search by: inherent vowels, shifters, robat, toandakhiat, signs, coeng.
 _SYLLABLE = re.compile("([\u1780-\u17b3]?)((?:\u17d2[\u1780-\u17b3]|[\u17b4-\u17d3\u17dd])+)")
 _SUBSCRIPT = re.compile("\u17d2([\u1780-\u17b3])")
+_WORD = re.compile(r"\w+")
 _DROPPED = dict.fromkeys([0x17B4, 0x17B5, *range(0x17C9, 0x17D4), 0x17DD])
 _ABOVE = frozenset("\u17b7\u17b8\u17b9\u17ba\u17be")
 # Letters that carry no diacritic in Unicode's eyes, and Khmer letters with two encodings.
@@ -243,6 +244,27 @@ def search_key(text: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold().translate(_FOLDED)
     kept = "".join(_plain(char) for char in folded)
     return _SYLLABLE.sub(_canonical_syllable, kept).translate(_DROPPED)
+
+
+def spoken(names: Names, locale: str) -> str:
+    """The name in this language, else in English, else in any; empty without names."""
+    return names.get(locale) or names.get("en") or next(iter(names.values()), "")
+
+
+def begins_a_word(typed: str, names: Iterable[str]) -> bool:
+    """Whether a word of any of these names begins as typed, however it is spelled. Khmer writes no spaces: there the
+    typed letters may stand anywhere.
+    """
+    key = search_key(typed)
+    if not key:
+        return False
+    khmer = any("\u1780" <= char <= "\u17b3" for char in key)
+    return any(
+        key in search_key(name)
+        if khmer
+        else any(search_key(name[word.start() :]).startswith(key) for word in _WORD.finditer(name))
+        for name in names
+    )
 
 
 def _plain(char: str) -> str:
