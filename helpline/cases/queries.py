@@ -143,7 +143,7 @@ def case_for_routing(case_id: uuid.UUID) -> RoutingCase:
         raise NotFound("case", case_id)
     case, path, language = found
     up = tuple(reversed(path or ()))
-    codes = dict(db.session.execute(select(Place.id, Place.code).where(Place.id.in_(up))).tuples().all()) if up else {}
+    codes = dict(db.session.execute(select(Place.id, Place.code).where(Place.id.in_(up))).all()) if up else {}
     return RoutingCase(
         id=case.id, centre_id=case.centre_id, team_id=case.team_id, caseworker_id=case.caseworker_id, code=case.code,
         source=case.source, status=case.status, risk_level=case.risk_level, needs=tuple(case.needs),
@@ -152,8 +152,13 @@ def case_for_routing(case_id: uuid.UUID) -> RoutingCase:
     )  # fmt: skip
 
 
-def timeline(case_id: uuid.UUID, after: Key | None = None, limit: int = PAGE) -> list[TimelineRow]:
-    """What happened, newest first, one more than `limit` where there is more. The notes' words are opened."""
+def timeline(
+    case_id: uuid.UUID, after: Key | None = None, limit: int = PAGE, *, kind: str | None = None
+) -> list[TimelineRow]:
+    """What happened, newest first, one more than `limit` where there is more. The notes' words are opened.
+
+    `kind`: only actions of this kind of record ("case", "referral", "followup").
+    """
     statement = (
         select(CaseEvent, CaseNote, User.name)
         .options(undefer(CaseNote.body_sealed), undefer(CaseNote.record_key))
@@ -163,6 +168,8 @@ def timeline(case_id: uuid.UUID, after: Key | None = None, limit: int = PAGE) ->
         .order_by(CaseEvent.at.desc(), CaseEvent.id.desc())
         .limit(limit + 1)
     )
+    if kind is not None:
+        statement = statement.where(CaseEvent.action.startswith(f"{kind}.", autoescape=True))
     if after is not None:
         statement = statement.where(tuple_(CaseEvent.at, CaseEvent.id) < after)
     return [

@@ -1,5 +1,173 @@
-"""Pages of desk."""
+"""The screens that show several slices at once: the call desk, a case, My work."""
 
-from flask import Blueprint
+import uuid
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template, request, url_for
+from flask_babel import gettext as _
+
+from helpline.cases import queries as cases
+from helpline.cases import rules as case_rules
+from helpline.cases.pages import STEPS
+from helpline.cases.schemas import CaseItemOut, CaseOut, EventOut
+from helpline.cases.vocabulary import CaseStatus, CaseStep, TimelineRow
+from helpline.desk import queries, rules
+from helpline.desk.rules import NextCode
+from helpline.desk.schemas import CallBriefOut, ChildOut
+from helpline.foundation.access.engine import holds
+from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.permissions import Permission, Scope
+from helpline.foundation.context import Context
+from helpline.foundation.i18n import as_utc, format_due, format_when
+from helpline.foundation.keyset import decode_key, encode_key
+from helpline.referrals.schemas import ReferralOut
+from helpline.web.guard import acting, guard
 
 pages = Blueprint("desk", __name__, template_folder="templates")
+_KINDS = {"case": "case", "referral": "referral", "followup": "followup"}
+
+
+@pages.get("/cases/<uuid:case_id>")
+@guard(Permission.CASE_READ)
+def case_page(case_id: uuid.UUID) -> str:
+    """One case: who, how dangerous, what is next, what happened, what comes, who else knows, who looked."""
+    ctx = acting()
+    kind = _KINDS.get(request.args.get("kind", ""))
+    view = queries.get_case_view(ctx, case_id, kind=kind, after=decode_key(request.args.get("after")))
+    may, sought = _may(ctx), _referrals(ctx, view)
+    why = {ask["id"]: ask["why"] for row in sought for ask in row["asks"]}
+    shown, more = view.lines[: cases.PAGE], len(view.lines) > cases.PAGE
+    older = (
+        url_for(".case_page", case_id=case_id, kind=kind, after=encode_key(shown[-1].at, shown[-1].id))
+        if more
+        else None
+    )
+    return render_template(
+        "desk/case.html", case=CaseOut().dump(view.case), child=_child(view), call=_call(view), may=may,
+        kind=kind or "", open=view.case.status == CaseStatus.OPEN, since=format_when(view.case.opened_at, ctx.now),
+        next=_next(ctx, view, may),
+        step_items=_steps(view.case.step), back_steps=_back_steps(view.case.step), referrals=sought,
+        lines=[_line(line, view, why, ctx.now) for line in shown], older=older,
+        related=CaseItemOut(many=True).dump(view.related), looks=_looks(ctx, view), coming=[], you=str(ctx.actor.id),
+    )  # fmt: skip
+
+
+def _may(ctx: Context) -> dict[str, bool]:
+    close = scope_of(ctx.actor.role, Permission.CASE_CLOSE)
+    return {
+        "assign": holds(ctx.actor, Permission.CASE_ASSIGN), "update": holds(ctx.actor, Permission.CASE_UPDATE),
+        "refer": holds(ctx.actor, Permission.REFERRAL_REQUEST), "close": holds(ctx.actor, Permission.CASE_CLOSE),
+        "decide": close in {Scope.TEAM, Scope.CENTRE},
+    }  # fmt: skip
+
+
+def _child(view: queries.CaseView) -> dict[str, Any]:
+    return ChildOut().dump(view.child) if view.child else {}
+
+
+def _call(view: queries.CaseView) -> dict[str, Any] | None:
+    return CallBriefOut().dump(view.call) if view.call else None
+
+
+def _standing(view: queries.CaseView, may: dict[str, bool]) -> rules.Standing:
+    case = view.case
+    return rules.Standing(
+        status=case.status, step=case.step, has_caseworker=case.caseworker_id is not None, assign_by=case.assign_by,
+        first_response_by=case.first_response_by, first_response_at=case.first_response_at,
+        closing_asked=case.closing_requested_at is not None, open_obligations=view.obligations,
+        exhausted=sum(row.state == "exhausted" for row in view.referrals), followup_due=None,
+        may_assign=may["assign"], may_update=may["update"], may_decide=may["decide"], may_close=may["close"],
+    )  # fmt: skip
+
+
+def _next(ctx: Context, view: queries.CaseView, may: dict[str, bool]) -> dict[str, Any]:
+    """The Next box: its code, by when, and the page's one filled button."""
+    found = rules.next_for(_standing(view, may), ctx.now, ZoneInfo(ctx.timezone))
+    late = found.due_at is not None and found.due_at < ctx.now
+    label, href = _button(found, view, may)
+    return {
+        "code": found.code.value, "step": found.step.value if found.step else None, "late": late, "label": label,
+        "href": href, "when": _by(found.due_at, ctx.now) if found.due_at else "",
+    }  # fmt: skip
+
+
+def _by(due: datetime, now: datetime) -> str:
+    return str(_("by %(when)s, %(distance)s", when=format_when(due, now), distance=format_due(due, now)))
+
+
+def _button(found: rules.Next, view: queries.CaseView, may: dict[str, bool]) -> tuple[str, str | None]:
+    """Its label and address; no address for a step, which is a form, and nothing where the reader may only look."""
+    case_id = view.case.id
+    contact = url_for("cases.add_note", case_id=case_id, kind="contact")
+    if found.code is NextCode.CHOOSE_AGENCY:
+        exhausted = next(row for row in view.referrals if row.state == "exhausted")
+        return _("Choose an agency"), url_for("referrals.show_referral", referral_id=exhausted.id)
+    buttons = {
+        NextCode.ASSIGN: (_("Choose a caseworker"), url_for("cases.assign", case_id=case_id)),
+        NextCode.DECIDE_CLOSING: (_("Decide"), url_for("cases.decide_closing", case_id=case_id)),
+        NextCode.FIRST_CONTACT: (_("Record the first contact"), contact),
+        NextCode.FOLLOW_UP: (_("Record it"), contact),
+        NextCode.STEP: (_("Go on"), None),
+        NextCode.CLOSE: (_("Close the case"), url_for("cases.close", case_id=case_id)),
+        NextCode.KEEP_CONTACT: (_("Record contact"), contact),
+        NextCode.REOPEN: (_("Take it up again"), url_for("cases.reopen", case_id=case_id)),
+    }
+    note = url_for("cases.add_note", case_id=case_id, kind="note") if may["update"] else None
+    return buttons.get(found.code, (_("Write a note"), note))
+
+
+def _steps(current: str) -> list[dict[str, Any]]:
+    at = list(CaseStep).index(CaseStep(current))
+    states = ["done"] * at + ["here"] + ["todo"] * len(STEPS)
+    return [{"code": code, "label": str(label), "state": states[n]} for n, (code, label) in enumerate(STEPS)]
+
+
+def _back_steps(current: str) -> list[tuple[str, str]]:
+    order = list(CaseStep)
+    onward = order.index(CaseStep(current)) + 1
+    allowed = case_rules.TRANSITIONS[CaseStep(current)]
+    return [(code, str(label)) for code, label in STEPS if code in allowed and order.index(CaseStep(code)) != onward]
+
+
+def _line(line: TimelineRow, view: queries.CaseView, why: dict[str, list[str]], now: datetime) -> dict[str, Any]:
+    item: dict[str, Any] = EventOut().dump(line)
+    asks = {str(ask.id): ask for row in view.referrals for ask in row.asks}
+    ask = asks.get(str(line.details.get("ask_id")))
+    person = line.details.get("caseworker_id")
+    return item | {
+        "iso": as_utc(line.at),
+        "when": format_when(line.at, now),
+        "agency": ask.agency_names if ask else None,
+        "person": view.names.get(uuid.UUID(person)) if person else None,
+        "why": why.get(str(ask.id)) if ask and line.action == "referral.asked" else None,
+    }
+
+
+def _referrals(ctx: Context, view: queries.CaseView) -> list[dict[str, Any]]:
+    """Each with the agency that is asked or has accepted, and why it was chosen."""
+    found: list[dict[str, Any]] = []
+    for row, dumped in zip(view.referrals, ReferralOut(many=True).dump(view.referrals), strict=True):
+        current = row.current
+        why: list[str] = next((ask["why"] for ask in dumped["asks"] if current and ask["id"] == str(current.id)), [])
+        asked = current if current and row.state == "asked" else None
+        found.append(
+            dumped
+            | {
+                "agency": current.agency_names if current else None, "phone": current.agency_phone if current else None,
+                "why": why, "answer_by": _by(asked.answer_by, ctx.now) if asked else None,
+                "silent": bool(asked and asked.answer_by < ctx.now),
+                "href": url_for("referrals.show_referral", referral_id=row.id),
+            }
+        )  # fmt: skip
+    return found
+
+
+def _looks(ctx: Context, view: queries.CaseView) -> list[dict[str, Any]] | None:
+    if view.looks is None:
+        return None
+    return [
+        {"you": look.actor_id == ctx.actor.id, "name": look.actor_name, "role": look.actor_role, "times": look.times}
+        for look in view.looks
+    ]

@@ -44,7 +44,6 @@ class Standing:
     followup_due: datetime | None = None  # the soonest open follow-up
     may_assign: bool = False
     may_update: bool = False
-    may_refer: bool = False
     may_decide: bool = False  # closing, without asking
     may_close: bool = False
 
@@ -86,7 +85,7 @@ def _waiting(case: Standing) -> Next | None:
 def _pressing(case: Standing, now: datetime, zone: ZoneInfo) -> Next | None:
     if case.first_response_at is None and case.may_update:
         return Next(NextCode.FIRST_CONTACT, case.first_response_by)
-    if case.exhausted and case.may_refer:
+    if case.exhausted and case.may_assign:
         return Next(NextCode.CHOOSE_AGENCY)
     if case.followup_due is not None and case.may_update and is_due(case.followup_due, now, zone):
         return Next(NextCode.FOLLOW_UP, case.followup_due)

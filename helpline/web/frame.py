@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 
 from helpline.foundation.access.permissions import Role
+from helpline.foundation.context import current_context
 from helpline.web.guard import signed_in
 
 LOCALES = (("en", "English"), ("km", "ខ្មែរ"))
@@ -67,7 +68,8 @@ def _rail(role: str) -> list[RailEntry]:
             current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0] and (
                 request.endpoint == endpoint or endpoint.startswith(("cases.", "agencies.", "calls.", "accounts."))
             )
-            count = counts[key]() if key in counts else 0
+            # An error page is drawn after its unit of work has ended: nothing can be counted there.
+            count = counts[key]() if key in counts and current_context() is not None else 0
             entries.append(RailEntry(endpoint, url_for(endpoint), str(label), icon, count, current))
     return entries
 
