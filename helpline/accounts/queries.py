@@ -16,6 +16,7 @@ from helpline.foundation.errors import NotFound
 _FIND_SESSION = text("SELECT * FROM app.find_session(:hash)")
 _FIND_TOKEN = text("SELECT * FROM app.find_api_token(:hash, :at)")
 _FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login)")
+_CODE_TAKEN = text("SELECT app.code_taken(:code, :own)")
 _FIND_CREDENTIAL_OF = text("SELECT * FROM app.find_credential_of(:id)")
 
 
@@ -35,7 +36,7 @@ def find_credential(login: str) -> Row[Any] | None:
 
 
 def find_credential_of(user_id: uuid.UUID) -> Row[Any] | None:
-    """The same by id."""
+    """The same by id, and login, email, name and the centre's name."""
     return db.session.execute(_FIND_CREDENTIAL_OF, {"id": user_id}).first()
 
 
@@ -59,6 +60,11 @@ def get_user(user_id: uuid.UUID) -> User:
 
 def find_user(user_id: uuid.UUID) -> User | None:
     return db.session.get(User, user_id)
+
+
+def find_login(login: str) -> User | None:
+    """A user by their login, among those the actor sees."""
+    return db.session.scalars(select(User).where(User.login == login.strip().lower())).first()
 
 
 def list_users(centre_id: uuid.UUID) -> Sequence[User]:
@@ -132,3 +138,8 @@ def list_tokens(user_id: uuid.UUID) -> Sequence[ApiToken]:
     return db.session.scalars(
         select(ApiToken).where(ApiToken.user_id == user_id).order_by(ApiToken.created_at.desc())
     ).all()
+
+
+def code_taken(code: str, own_id: uuid.UUID | None) -> bool:
+    """Whether any centre but this one has the code, visible or not."""
+    return bool(db.session.execute(_CODE_TAKEN, {"code": code, "own": own_id}).scalar())

@@ -7,3 +7,10 @@ class UserStatus(StrEnum):
     INVITED = "invited"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
+
+
+class LinkPurpose(StrEnum):
+    """What a link in a mail is for; each is signed for its purpose alone."""
+
+    INVITATION = "invitation"
+    PASSWORD = "password"  # noqa: S105  # a word, not a password

@@ -44,10 +44,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, app, public A
 
 -- The same by id, for links (invitation, new password) and for unlocking.
 CREATE FUNCTION app.find_credential_of(given uuid) RETURNS TABLE (
-    user_id uuid, centre_id uuid, status text, password_hash text, version integer, demo boolean)
+    user_id uuid, centre_id uuid, status text, password_hash text, version integer, demo boolean,
+    login text, email text, name text, centre text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, app, public AS $$
-    SELECT u.id, u.centre_id, u.status, k.password_hash, coalesce(k.version, 0), u.demo
-    FROM users u LEFT JOIN credentials k ON k.user_id = u.id WHERE u.id = given $$;
+    SELECT u.id, u.centre_id, u.status, k.password_hash, coalesce(k.version, 0), u.demo,
+           u.login, u.email, u.name, c.name
+    FROM users u JOIN centres c ON c.id = u.centre_id LEFT JOIN credentials k ON k.user_id = u.id
+    WHERE u.id = given $$;
 
 -- Sessions and passwords are written where nobody is signed in yet; the application may not read them back.
 CREATE FUNCTION app.start_session(session uuid, person uuid, hash bytea, at timestamptz) RETURNS void LANGUAGE sql
@@ -66,6 +69,11 @@ BEGIN
     UPDATE user_sessions SET ended_at = at WHERE user_id = person AND ended_at IS NULL;
     RETURN true;
 END $$;
+
+-- Codes of centres are one another's neighbours in every list of cases: no two alike, whoever may see them.
+CREATE FUNCTION app.code_taken(given text, own uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, public AS $$
+    SELECT EXISTS (SELECT 1 FROM centres WHERE code = given AND id IS DISTINCT FROM own) $$;
 
 -- Marks of use, at most one a minute: written before the bearer has become the actor.
 CREATE FUNCTION app.touch_session(session uuid, at timestamptz) RETURNS void LANGUAGE sql SECURITY DEFINER
@@ -87,7 +95,10 @@ ALTER TABLE centres ENABLE ROW LEVEL SECURITY;
 CREATE POLICY centres_rows ON centres TO {APP_ROLES}
     USING (id = (SELECT app.actor_centre()) OR id = ANY ((SELECT app.centres_of('user'))::uuid[]))
     WITH CHECK (id = ANY ((SELECT app.centres_of('user'))::uuid[]));
+CREATE POLICY centres_create ON centres FOR INSERT TO helpline_worker
+    WITH CHECK ((SELECT app.actor() ->> 'r') = 'keeper');
 GRANT SELECT, UPDATE ON centres TO helpline_web, helpline_worker;
+GRANT INSERT ON centres TO helpline_worker;
 
 ALTER TABLE teams ENABLE ROW LEVEL SECURITY;
 CREATE POLICY teams_rows ON teams TO {APP_ROLES}
@@ -216,6 +227,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for name in (
+        "code_taken(text, uuid)",
         "touch_api_token(uuid, timestamptz)",
         "touch_session(uuid, timestamptz)",
         "set_credential(uuid, integer, text, timestamptz)",

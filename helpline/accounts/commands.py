@@ -1,0 +1,86 @@
+"""What goes in."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from helpline.foundation.access.permissions import Role
+
+
+@dataclass(frozen=True, slots=True)
+class InviteUser:
+    """A new member of staff. `user_id` is minted by the form: inviting twice by one id is one invitation."""
+
+    user_id: uuid.UUID
+    name: str
+    login: str
+    email: str
+    role: Role
+    locale: str
+    team_ids: tuple[uuid.UUID, ...] = ()
+    centre_id: uuid.UUID | None = None  # the keeper's to say; for anybody else it is their own
+
+
+@dataclass(frozen=True, slots=True)
+class EditUser:
+    """What an administrator may change, as it shall stand, and the version it replaces."""
+
+    user_id: uuid.UUID
+    version: int
+    name: str
+    role: Role
+    team_ids: tuple[uuid.UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTeam:
+    """A team as it shall stand; `places` are the provinces it covers."""
+
+    team_id: uuid.UUID
+    name: str
+    places: tuple[uuid.UUID, ...] = ()
+    active: bool = True
+    centre_id: uuid.UUID | None = None  # as in InviteUser
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCentre:
+    """A centre as it shall stand. `code` (letters) begins its case numbers; the first language is the usual one."""
+
+    name: str
+    code: str
+    timezone: str
+    languages: tuple[str, ...]
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateToken:
+    """An API token for the actor: `scopes` are permissions of their own role."""
+
+    name: str
+    scopes: tuple[str, ...]
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHolder:
+    """Whom a valid link lets choose a password."""
+
+    user_id: uuid.UUID
+    centre_id: uuid.UUID
+    version: int
+    login: str
+    words: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeToken:
+    """A new API token: `token` is shown once and kept nowhere."""
+
+    id: uuid.UUID
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    token: str = field(repr=False)

@@ -1,0 +1,39 @@
+"""What comes out."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from helpline.foundation.outbox.publisher import Event
+
+
+@dataclass(frozen=True, slots=True)
+class UserInvited(Event):
+    """Somebody is to choose their first password. `version` is their credential's; the link dies when it moves."""
+
+    name: ClassVar[str] = "accounts.user_invited"
+    user_id: uuid.UUID
+    centre_id: uuid.UUID
+    version: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordResetRequested(Event):
+    """Somebody forgot their password, or a stranger says so."""
+
+    name: ClassVar[str] = "accounts.password_reset_requested"
+    user_id: uuid.UUID
+    centre_id: uuid.UUID
+    version: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserDeactivated(Event):
+    """A member of staff left: what is theirs needs somebody else."""
+
+    name: ClassVar[str] = "accounts.user_deactivated"
+    user_id: uuid.UUID
+    centre_id: uuid.UUID
