@@ -17,6 +17,8 @@ from pathlib import Path
 from helpline.embedded.processes import Account, ServerError, run, unprivileged_account
 
 SHARED_HOME = Path("/var/lib/helpline")
+DATABASE = "postgres-18"  # in the home
+ELSEWHERE = "choose another place: HELPLINE_VAR=/path make run"
 LOCATION = "embedded-location"  # in var/: names the home
 NEEDED_BYTES = 300 * 1024 * 1024
 SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes, and PostgreSQL adds its own name
@@ -127,29 +129,26 @@ def find_place(var: Path) -> Place:
 
 @contextmanager
 def _clearly(folder: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into a sentence with a way out."""
+    """Turn the operating system's refusals into a sentence with a way out; refuse to mix two users' files."""
     try:
+        if folder.exists() and folder.stat().st_uid != os.geteuid():
+            raise ServerError(f"{folder} belongs to another user. Run as that user, or {ELSEWHERE}")
         yield
     except PermissionError as error:
         raise ServerError(
-            f"{error.filename or folder} can't be written by this user. "
-            "Run as its owner, or choose another place: HELPLINE_VAR=/path make run."
+            f"{error.filename or folder} can't be written by this user. Run as its owner, or {ELSEWHERE}"
         ) from error
     except OSError as error:
-        raise ServerError(
-            f"{folder} can't be used ({error.strerror}). Mend that, or choose another place with HELPLINE_VAR."
-        ) from error
+        raise ServerError(f"{folder} can't be used ({error.strerror}). Mend that, or {ELSEWHERE}") from error
 
 
 def _find_place(var: Path) -> Place:
     var.mkdir(mode=0o755, parents=True, exist_ok=True)
-    account = unprivileged_account()
     location = var / LOCATION
-    if location.exists():
-        home = Path(location.read_text().strip())
-    elif _reaches(account, var):
-        home = var / "embedded"
-    else:  # an account that isn't root can't pass a closed parent such as /root, and we open nobody's doors
+    home = Path(location.read_text().strip()) if location.exists() else var / "embedded"
+    account = unprivileged_account(owning=home / DATABASE)
+    if not location.exists() and not _reaches(account, var):
+        # an account that isn't root can't pass a closed parent such as /root, and we open nobody's doors
         home = SHARED_HOME / f"{var.parent.name or 'root'}-{_digest(var)}"
     home.mkdir(mode=0o755, parents=True, exist_ok=True)
     if shutil.disk_usage(home).free < NEEDED_BYTES:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from helpline.embedded.place import Place
+from helpline.embedded.place import DATABASE, Place
 from helpline.embedded.processes import Child, ServerError, end_leftovers, run, working_in
 
 PORT = 5432  # only names the socket: nothing listens on the network
@@ -42,7 +42,7 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", 
 
 
 def data_folder(place: Place) -> Path:
-    return place.home / "postgres-18"
+    return place.home / DATABASE
 
 
 def url(place: Place, user: str, password: str, database: str) -> str:
@@ -56,7 +56,7 @@ def make_cluster(place: Place, password: str, *, durable: bool) -> None:
     data = data_folder(place)
     if data.exists():
         return
-    unfinished = place.home / "postgres-18.new"
+    unfinished = place.home / f"{DATABASE}.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     place.private_folder(unfinished)
     secret = place.private_folder(place.sockets) / "initdb-password"

@@ -48,13 +48,17 @@ class Child:
     grace: float = 15.0  # seconds it may take to stop
 
 
-def unprivileged_account() -> Account | None:
-    """When we are root, the first account that exists of helpline, postgres and nobody; None means: stay who we are."""
+def unprivileged_account(owning: Path) -> Account | None:
+    """When we are root, who `owning` belongs to, or the first that exists of helpline, postgres and nobody.
+
+    None means: stay who we are.
+    """
     if os.geteuid() != 0:
         return None
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for name in ("helpline", "postgres", "nobody"):
-        if name in known and known[name].pw_uid != 0:
+    known = {entry.pw_name: entry for entry in pwd.getpwall() if entry.pw_uid != 0}
+    owners = [name for name, entry in known.items() if owning.exists() and owning.stat().st_uid == entry.pw_uid]
+    for name in (*owners, "helpline", "postgres", "nobody"):
+        if name in known:
             return Account(name, known[name].pw_uid, known[name].pw_gid)
     raise ServerError(
         "PostgreSQL refuses to run as root and this machine has no account to run it as. "

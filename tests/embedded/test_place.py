@@ -1,6 +1,7 @@
 """Where an instance lives, who runs it, and what is said when it can't."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -98,9 +99,26 @@ def test_a_disk_that_fills_up_later_is_said_too(open_folder, what):
 
 
 @as_root
+def test_root_does_not_mix_its_files_into_another_users_folder(open_folder):
+    os.chown(open_folder, 12345, 12345)
+    with pytest.raises(ServerError, match="belongs to another user"), sole_use(open_folder, "root"):
+        pass
+    assert list(open_folder.iterdir()) == []
+
+
+@as_root
+def test_data_stays_with_the_account_that_made_it(open_folder):
+    data = open_folder / "var" / "embedded" / "postgres-18"
+    data.mkdir(parents=True)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(data, nobody, -1)
+    assert find_place(open_folder / "var").account.uid == nobody
+
+
+@as_root
 @pytest.mark.skipif(not Path(SYSTEM_PYTHON).exists(), reason="the system has no Python of its own")
 def test_a_folder_of_another_user_is_named():
-    account = unprivileged_account()
+    account = unprivileged_account(Path("/nowhere"))
     program = (
         "from pathlib import Path; from helpline.embedded.place import find_place; find_place(Path('/root/x/var'))"
     )
