@@ -123,7 +123,7 @@ def names_of(agency_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]
     if not agency_ids:
         return {}
     rows = db.session.execute(select(Agency.id, Agency.names).where(Agency.id.in_(agency_ids)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _offer(agency: Agency, offer: AgencyService, covered: Sequence[uuid.UUID]) -> Offer:

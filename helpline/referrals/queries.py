@@ -16,7 +16,7 @@ from helpline.agencies import queries as agencies
 from helpline.agencies.models import Agency
 from helpline.agencies.queries import Offer
 from helpline.cases.models import Case
-from helpline.cases.queries import RoutingCase
+from helpline.cases.vocabulary import RoutingCase
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import unseal_row
 from helpline.foundation.db import db
@@ -337,4 +337,4 @@ def _ask_row(
 def _place_names(place_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
     if not place_ids:
         return {}
-    return dict(db.session.execute(select(Place.id, Place.names).where(Place.id.in_(place_ids))).tuples().all())
+    return dict(db.session.execute(select(Place.id, Place.names).where(Place.id.in_(place_ids))).all())

@@ -16,7 +16,7 @@ from helpline.agencies.queries import Offer
 from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import queries as case_queries
 from helpline.cases import services as cases
-from helpline.cases.queries import RoutingCase
+from helpline.cases.vocabulary import RoutingCase
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
