@@ -3,6 +3,7 @@
 Also the place that says how each process is started; `docker-compose.yml` must say the same.
 """
 
+import errno
 import signal
 import socket
 import sys
@@ -73,9 +74,17 @@ def main() -> int:
     except _Stopped:
         _say("Stopped.")
     except (ServerError, SettingsError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - speaks to whoever typed make run
-        return 1
+        return _fail(str(error))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _fail("The disk is full. Free some space, then start again; nothing saved is lost.")
+        return _fail(f"The operating system refused: {error}")
     return 0
+
+
+def _fail(sentence: str) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201 - speaks to whoever typed make run
+    return 1
 
 
 def _say(text: str) -> None:
