@@ -9,7 +9,14 @@ from helpline.settings import load_settings
 settings = load_settings()
 celery = Celery("helpline", broker=settings.redis_url)
 celery.conf.update(
-    imports=["workers.heartbeat", "workers.notifications", "workers.subscriptions"],
+    imports=[
+        "workers.accounts",
+        "workers.heartbeat",
+        "workers.imports",
+        "workers.notifications",
+        "workers.referrals",
+        "workers.subscriptions",
+    ],
     task_default_queue="default",
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
@@ -29,7 +36,7 @@ celery.conf.update(
     timezone="UTC",
     beat_max_loop_interval=1,
 )
-celery.conf.task_routes = {"calls.import_rows": {"queue": "slow"}}
+celery.conf.task_routes = {"imports.*": {"queue": "slow"}}
 
 
 @setup_logging.connect

@@ -1,13 +1,25 @@
 """Links in messages, derived by signature when a message is rendered. Each template that carries one names it here."""
 
+import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+from helpline.accounts.services import passwords
+from helpline.accounts.vocabulary import LinkPurpose
 from helpline.notifications.commands import Outgoing
 from helpline.referrals.services import portal as referrals
 
+
+def _password_link(params: dict[str, Any]) -> str:
+    until = datetime.fromisoformat(params["expires_at"])
+    return passwords.link_path(LinkPurpose(params["purpose"]), uuid.UUID(params["user_id"]), params["version"], until)
+
+
 # Template -> path of its link, from the message's params.
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "invitation": _password_link,
+    "new_password": _password_link,
     "referral_asked": referrals.link_path,
 }
 

@@ -3,6 +3,8 @@
 from workers import schedule
 
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "accounts.user_invited": ("accounts.send_invitation",),
+    "accounts.password_reset_requested": ("accounts.send_password_link",),
     "cases.opened": ("referrals.route_case",),
     "cases.needs_added": ("referrals.route_case",),
     "referrals.requested": ("referrals.route",),

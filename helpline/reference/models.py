@@ -76,3 +76,12 @@ class HolidayRow(Model):
     country: Mapped[str] = mapped_column(primary_key=True)
     on_date: Mapped[date] = mapped_column(Date(), primary_key=True)
     names: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class ReferenceLoad(Model):
+    """The digest of the files that were loaded: the same again means nothing to do."""
+
+    __tablename__ = "reference_loads"
+
+    one: Mapped[bool] = mapped_column(primary_key=True)
+    digest: Mapped[str]

@@ -25,6 +25,11 @@ def country_of_centre(centre_id: uuid.UUID | None) -> str | None:
     return found
 
 
+def list_countries() -> list[str]:
+    """ISO codes of the countries whose places are known, upper case."""
+    return rules.list_countries()
+
+
 def country(code: str) -> rules.Country:
     """The country's document as data. Raises NotFound."""
     return _country(code)

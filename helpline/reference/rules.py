@@ -4,6 +4,7 @@
 """
 
 import csv
+import hashlib
 import json
 import re
 import unicodedata
@@ -135,6 +136,14 @@ class Holiday:
     on: date
     names: Names
     source: str
+
+
+def digest_of_data() -> str:
+    """A digest of every file that ships and of the code that reads them: it changes when loading would."""
+    digest = hashlib.sha256()
+    for path in (*sorted(path for path in DATA.rglob("*") if path.is_file()), Path(__file__)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def list_countries() -> list[str]:

@@ -9,15 +9,20 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from helpline.foundation.context import Context
 from helpline.foundation.db import Model, db
 from helpline.reference import rules
-from helpline.reference.models import HolidayRow, Place, PlaceKey, Taxonomy, TaxonomyTerm
+from helpline.reference.models import HolidayRow, Place, PlaceKey, ReferenceLoad, Taxonomy, TaxonomyTerm
 
 CHUNK = 5000
 _TERMS = uuid.UUID("5b3cf0a2-02a8-5d53-8a6e-0e9a5d8e1280")
 
 
-def load_reference(ctx: Context) -> dict[str, int]:
-    """Bring every country, taxonomy and holiday that ships into the database. Gives counts by kind."""
+def load_reference(ctx: Context) -> dict[str, int] | None:
+    """Bring every country, taxonomy and holiday that ships into the database. Gives counts by kind; None where
+    these very files were the last ones loaded.
+    """
     del ctx  # reference data belongs to no one; only the owner's login may write it
+    digest = rules.digest_of_data()
+    if db.session.scalar(select(ReferenceLoad.digest)) == digest:
+        return None
     counts = {"places": 0, "terms": 0, "holidays": 0}
     for code in rules.list_countries():
         counts["places"] += _load_places(code)
@@ -26,6 +31,8 @@ def load_reference(ctx: Context) -> dict[str, int]:
         counts["holidays"] += _insert(HolidayRow, days)
     for version in rules.list_taxonomies():
         counts["terms"] += _load_taxonomy(version)
+    load = upsert(ReferenceLoad).values(one=True, digest=digest)
+    db.session.execute(load.on_conflict_do_update(index_elements=["one"], set_={"digest": digest}))
     return counts
 
 
@@ -83,10 +90,11 @@ def _put(model: type[Model], rows: list[dict[str, Any]], key: str) -> None:
     """Insert, or bring up to date by primary key."""
     table = model.__table__
     assert isinstance(table, Table)
-    stored = set(db.session.scalars(select(table.c[key])))
+    columns = [table.c[name] for name in rows[0]]
+    stored = {row[key]: dict(row) for row in db.session.execute(select(*columns)).mappings()}
     _insert(model, [row for row in rows if row[key] not in stored])
-    changed = [row for row in rows if row[key] in stored]
+    changed = [row for row in rows if stored.get(row[key], row) != row]
     for start in range(0, len(changed), CHUNK):
         statement = upsert(table).values(changed[start : start + CHUNK])
-        fresh = {column.name: statement.excluded[column.name] for column in table.c if column.name != key}
+        fresh = {column.name: statement.excluded[column.name] for column in columns if column.name != key}
         db.session.execute(statement.on_conflict_do_update(index_elements=[key], set_=fresh))

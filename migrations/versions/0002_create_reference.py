@@ -59,10 +59,15 @@ def upgrade() -> None:
         sa.Column("names", pg.JSONB(), nullable=False),
         sa.PrimaryKeyConstraint("country", "on_date"),
     )
+    op.create_table(
+        "reference_loads",
+        sa.Column("one", sa.Boolean(), primary_key=True),
+        sa.Column("digest", sa.Text(), nullable=False),
+    )
     for table in ("places", "place_keys", "taxonomies", "taxonomy_terms", "holidays"):
         allow(table)
 
 
 def downgrade() -> None:
-    for table in ("holidays", "taxonomy_terms", "taxonomies", "place_keys", "places"):
+    for table in ("reference_loads", "holidays", "taxonomy_terms", "taxonomies", "place_keys", "places"):
         op.drop_table(table)

@@ -37,7 +37,7 @@ class MadeUser:
 
 
 def make_centre(
-    owner_url: str, *, country: str = "kh", timezone: str = "Asia/Phnom_Penh", languages=("km", "en")
+    owner_url: str, *, country: str = "KH", timezone: str = "Asia/Phnom_Penh", languages=("km", "en")
 ) -> MadeCentre:
     centre_id = new_id()
     with psycopg.connect(owner_url) as connection:
