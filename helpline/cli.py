@@ -4,6 +4,8 @@
 database: make-keys, prepare-database and prepare.
 """
 
+from typing import BinaryIO, TextIO
+
 import click
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
@@ -11,7 +13,11 @@ from flask_migrate import Migrate, upgrade
 
 from helpline.foundation.crypto.keyring import KeyRingError, make_keys
 from helpline.foundation.db import db
+from helpline.foundation.errors import Conflict, Forbidden, HelplineError, Invalid, NotFound
 from helpline.foundation.provision import install_context_key, prepare_database
+from helpline.foundation.tabular.rejects import write_rejects
+from helpline.imports.commands import ImportFile
+from helpline.imports.services.running import import_file
 from helpline.settings import ROOT, Settings, SettingsError, load_settings
 
 # By name, since the application stands above its commands.
@@ -22,6 +28,7 @@ WORKER_APP = "helpline.app:create_app(database_role='worker')"
 def init_cli(app: Flask) -> None:
     """Give the application its commands."""
     Migrate(app, db, directory=str(ROOT / "migrations"))
+    app.cli.add_command(import_calls)
 
 
 @click.group(cls=FlaskGroup, context_settings={"obj": ScriptInfo(app_import_path="helpline.app")})
@@ -88,6 +95,41 @@ def prepare() -> None:
         for name in ("load-reference", *(["load-demo"] if settings.demo else [])):
             if name in worker.cli.commands:
                 click.get_current_context().invoke(worker.cli.commands[name])
+
+
+@main.command("import-calls", with_appcontext=False)
+@click.argument("file", type=click.File("rb"))
+@click.option("--centre", "centre_code", required=True, help="The centre's code, as its case numbers begin.")
+@click.option("--as", "login", required=True, help="The login of whoever imports; must hold the permission.")
+@click.option("--mapping", "mapping_name", help="A mapping's name; without it, the one whose columns fit.")
+@click.option("--dry-run", is_flag=True, help="Check and report; import nothing.")
+@click.option("--rejects", type=click.File("w", encoding="utf-8-sig", lazy=True), help="Where to write the rejects.")
+def import_calls(
+    file: BinaryIO, centre_code: str, login: str, mapping_name: str | None, *, dry_run: bool, rejects: TextIO | None
+) -> None:
+    """Bring an old call log (CSV or XLSX) into a centre."""
+    worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
+    with worker.app_context(), click.progressbar(length=1, label="Reading") as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.pos = done
+            bar.update(0)
+
+        try:
+            command = ImportFile(centre_code, login, file.name, file, mapping_name, dry_run)
+            outcome = import_file(command, progress)
+        except (Invalid, Forbidden, NotFound, Conflict) as problem:
+            raise click.ClickException(_say(problem)) from problem
+    if rejects is not None:
+        write_rejects(rejects, outcome.rejects)
+    for sentence in outcome.sentences():
+        click.echo(sentence)
+
+
+def _say(problem: HelplineError) -> str:
+    details = ", ".join(f"{name} {value}" for name, value in problem.details.items())
+    return f"{problem.code.replace('_', ' ')}{f' ({details})' if details else ''}"
 
 
 if __name__ == "__main__":

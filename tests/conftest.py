@@ -25,8 +25,11 @@ from helpline.embedded import servers
 from helpline.embedded.processes import ServerError
 from helpline.foundation.crypto import keyring
 from helpline.foundation.crypto.keyring import make_keys
-from helpline.foundation.db import db
+from helpline.foundation.access.permissions import SystemActor
+from helpline.foundation.context import system_context
+from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.provision import install_context_key, prepare_database
+from helpline.reference.services import load_reference
 from helpline.settings import ROOT, Settings
 from tests.factories.accounts import MadeCentre, MadeUser, make_centre, make_user
 
@@ -96,6 +99,8 @@ def _migrate(urls: dict[str, str]) -> str:
         try:
             upgrade()
             install_context_key(urls["owner"])
+            with unit_of_work(system_context(SystemActor.KEEPER)) as ctx:
+                load_reference(ctx)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure is told to the tests that need the template
             return f"The template can't be migrated: {getattr(error, 'orig', error)}\n{traceback.format_exc(limit=-3)}"
         finally:

@@ -4,5 +4,7 @@ from workers.celery_app import celery
 
 celery.conf.beat_schedule = {
     "heartbeat": {"task": "heartbeat.beat_seen", "schedule": 2.0, "options": {"expires": 10}},
+    "imports": {"task": "imports.advance", "schedule": 2.0, "options": {"expires": 10}},
+    "referrals": {"task": "referrals.expire_unanswered", "schedule": 10.0, "options": {"expires": 30}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

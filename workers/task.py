@@ -55,11 +55,11 @@ def on_event(name: str, actor: SystemActor) -> Callable[[Handle], Handle]:
 Work = Callable[[], None]
 
 
-def job(name: str) -> Callable[[Work], Work]:
+def job(name: str, **options: Any) -> Callable[[Work], Work]:
     """A task that beat calls: it opens its own units of work (`unit_of_work(system_context(...))`), one a batch."""
 
     def decorate(work: Work) -> Work:
-        @celery.task(name=name)  # no retry: beat calls again soon
+        @celery.task(name=name, **options)  # no retry: beat calls again soon
         def run(**_: object) -> None:
             with flask_app().app_context():
                 work()

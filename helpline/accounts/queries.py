@@ -143,3 +143,10 @@ def list_tokens(user_id: uuid.UUID) -> Sequence[ApiToken]:
 def code_taken(code: str, own_id: uuid.UUID | None) -> bool:
     """Whether any centre but this one has the code, visible or not."""
     return bool(db.session.execute(_CODE_TAKEN, {"code": code, "own": own_id}).scalar())
+
+
+def with_teams(users: Sequence[User]) -> list[dict[str, Any]]:
+    """These users as schemas show them, with the ids of their teams: one statement more."""
+    teams = teams_of([user.id for user in users])
+    names = [column.key for column in User.__table__.columns]
+    return [{name: getattr(user, name) for name in names} | {"team_ids": teams[user.id]} for user in users]

@@ -11,6 +11,7 @@ class Permission(StrEnum):
     CALL_CORRECT = "call:correct"
     CALL_VOID = "call:void"
     CALL_IMPORT = "call:import"
+    IMPORT_READ = "import:read"
     CASE_OPEN = "case:open"
     CASE_READ = "case:read"
     CASE_ASSIGN = "case:assign"

@@ -16,7 +16,7 @@ from helpline.foundation.tabular.reading import open_table
 
 ROOT = Path(__file__).parents[3]
 LOGS = ROOT.parent / "shared" / "data"
-DOCUMENT = json.loads((ROOT / "helpline/calls/data/mappings/ar-line137.json").read_text(encoding="utf-8"))
+DOCUMENT = json.loads((ROOT / "helpline/imports/data/mappings/ar-line137.json").read_text(encoding="utf-8"))
 YES_NO = {"yes", "no", "unknown"}
 GENDERS = {"female", "male", "other", "unknown"}
 VIOLENCE = {

@@ -1,0 +1,83 @@
+"""Reading imports."""
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import undefer_group
+
+from helpline.accounts.models import Centre
+from helpline.foundation.db import db
+from helpline.foundation.errors import NotFound
+from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
+from helpline.imports.rules import Vocabulary
+from helpline.reference import queries as reference
+from helpline.reference.rules import search_key
+
+PAGE = 50
+SHIPPED = Path(__file__).parent / "data" / "mappings"
+
+
+def get_import(import_id: uuid.UUID) -> CallImport:
+    """With its sealed report. Raises NotFound("import")."""
+    statement = select(CallImport).options(undefer_group("sealed")).where(CallImport.id == import_id)
+    found = db.session.scalars(statement).first()
+    if found is None:
+        raise NotFound("import", import_id)
+    return found
+
+
+def list_imports(centre_id: uuid.UUID, after: Any = None) -> Sequence[CallImport]:
+    """Newest first, one more than a page where there are more; file names come sealed with them."""
+    statement = select(CallImport).options(undefer_group("sealed")).where(CallImport.centre_id == centre_id)
+    if after is not None:
+        statement = statement.where(tuple_(CallImport.created_at, CallImport.id) < after)
+    ordered = statement.order_by(CallImport.created_at.desc(), CallImport.id.desc())
+    return db.session.scalars(ordered.limit(PAGE + 1)).all()
+
+
+def vocabulary_of(centre: Centre) -> Vocabulary:
+    """What codes mean for this centre: its country's top level of places, the active taxonomy."""
+    level = reference.country(centre.country).place_levels[0].code
+    places = reference.list_places(centre.country, level)
+    names = {search_key(name): place.id for place in places for name in place.names.values()}
+    terms = {term.code: term.id for term in reference.list_terms()}
+    return Vocabulary(terms, {place.code: place.id for place in places}, names)
+
+
+def shipped_mappings() -> dict[str, dict[str, Any]]:
+    """The mapping documents that come with the service, by name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SHIPPED.glob("*.json"))}
+
+
+def list_mappings(centre_id: uuid.UUID) -> Sequence[SavedMapping]:
+    statement = select(SavedMapping).where(SavedMapping.centre_id == centre_id)
+    return db.session.scalars(statement.order_by(SavedMapping.name)).all()
+
+
+def find_mapping(centre_id: uuid.UUID, name: str) -> dict[str, Any] | None:
+    """A centre's own document of this name, else the shipped one."""
+    statement = select(SavedMapping.document).where(SavedMapping.centre_id == centre_id, SavedMapping.name == name)
+    return db.session.scalar(statement) or shipped_mappings().get(name)
+
+
+def read_chunks(import_id: uuid.UUID) -> Iterator[str]:
+    """The pieces of the uploaded file in order, in the clear, one at a time."""
+    position = 0
+    while True:
+        statement = select(ImportChunk).options(undefer_group("sealed"))
+        found = db.session.scalars(
+            statement.where(ImportChunk.import_id == import_id, ImportChunk.position == position)
+        ).first()
+        if found is None:
+            return
+        yield found.body or ""
+        db.session.expunge(found)
+        position += 1
+
+
+def count_ready(import_id: uuid.UUID) -> int:
+    return db.session.scalar(select(func.count()).select_from(ImportRow).where(ImportRow.import_id == import_id)) or 0

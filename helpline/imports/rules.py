@@ -1,0 +1,107 @@
+"""What an old log may be mapped to, and how a mapped row becomes a call. Pure."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from helpline.calls.rules import DangerAnswers, assess_risk
+from helpline.calls.vocabulary import Answer, CallChannel, CallKind, Direction, Relation, RiskLevel
+from helpline.imports.vocabulary import RELATIONS_TO_PERPETRATOR, YES_NO
+from helpline.people.vocabulary import AgeBand, Gender
+
+# Targets that stand in the call's own columns; the rest of what a mapping gives is kept with the original row.
+_COLUMNS = {
+    "started_at", "ended_at", "duration_minutes", "channel", "direction", "kind", "caller_relation", "caller_name",
+    "caller_phone", "caller_age", "caller_gender", "province_code", "province_name", "child_name", "child_age",
+    "child_gender", "nationality", "language", "disability", "subcategories", "category", "narrative", "risk_level",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What codes mean in this centre's database. `provinces` by code, `province_names` by search key."""
+
+    terms: Mapping[str, uuid.UUID]
+    provinces: Mapping[str, uuid.UUID]
+    province_names: Mapping[str, uuid.UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyCall:
+    """A row as a call: `body` in the clear, the rest to be sealed; `also` is kept with the original."""
+
+    body: dict[str, Any]
+    narrative: str | None
+    child_name: str | None
+    caller_name: str | None
+    caller_phone: str | None
+    also: dict[str, Any]
+
+
+def targets(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Everything a mapping may fill, with the codes each admits (None: any value)."""
+    genders = {gender.value for gender in Gender}
+    subcategories = {code for code in vocabulary.terms if "." in code}
+    return dict.fromkeys(
+        ("started_at", "ended_at", "duration_minutes", "caller_name", "caller_phone", "caller_age", "province_name",
+         "child_name", "child_age", "nationality", "language", "narrative")
+    ) | {
+        "channel": set(CallChannel), "direction": set(Direction), "kind": set(CallKind),
+        "caller_relation": set(Relation), "caller_gender": genders, "child_gender": genders,
+        "province_code": set(vocabulary.provinces), "category": set(vocabulary.terms), "subcategories": subcategories,
+        "disability": set(YES_NO), "lives_with_alleged_perpetrator": set(YES_NO), "child_safe": set(YES_NO),
+        "judicial": set(YES_NO), "relation_to_alleged_perpetrator": set(RELATIONS_TO_PERPETRATOR),
+        "risk_level": set(RiskLevel),
+    }  # fmt: skip
+
+
+def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
+    """A mapped row as a call of our own; historic, so its risk is judged by its reasons unless the log told it."""
+    codes = list(dict.fromkeys([*values.get("subcategories", ()), *filter(None, [values.get("category")])]))
+    kind = values.get("kind", CallKind.COUNSELLING)
+    age, gender = values.get("child_age"), values.get("child_gender", Gender.UNKNOWN)
+    concerns_child = kind == CallKind.COUNSELLING or age is not None or "child_name" in values
+    risk = assess_risk(DangerAnswers(), codes, age)
+    body = {
+        "started_at": _iso(values["started_at"]), "ended_at": _iso(_ended(values)),
+        "channel": values.get("channel", CallChannel.PHONE), "direction": values.get("direction", Direction.IN),
+        "kind": kind, "caller_relation": values.get("caller_relation", Relation.UNKNOWN),
+        "province_id": _province(values, vocabulary), "risk_level": values.get("risk_level", risk.level),
+        "risk_reasons": [{"code": reason.code, "value": reason.value} for reason in risk.reasons],
+        "terms": [str(vocabulary.terms[code]) for code in codes],
+        "child": _person(age, gender, values) if concerns_child else None,
+        "caller": _person(values.get("caller_age"), values.get("caller_gender", Gender.UNKNOWN), {}),
+    }  # fmt: skip
+    also = {key: value for key, value in values.items() if key not in _COLUMNS}
+    return ReadyCall(
+        body, values.get("narrative"), values.get("child_name"), values.get("caller_name"),
+        values.get("caller_phone"), also,
+    )  # fmt: skip
+
+
+def _person(age: int | None, gender: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "age": age, "age_known": "unknown" if age is None else "exact", "age_band": AgeBand.of(age), "gender": gender,
+        "nationality": values.get("nationality"), "language": values.get("language"),
+        "disability": values.get("disability", Answer.UNKNOWN),
+    }  # fmt: skip
+
+
+def _ended(values: Mapping[str, Any]) -> datetime | None:
+    started, ended, minutes = values["started_at"], values.get("ended_at"), values.get("duration_minutes")
+    if ended is None and minutes is not None and minutes >= 0:
+        ended = started + timedelta(minutes=minutes)
+    return ended if ended is not None and ended >= started else None
+
+
+def _province(values: Mapping[str, Any], vocabulary: Vocabulary) -> str | None:
+    found = vocabulary.provinces.get(values.get("province_code", ""))
+    if found is None and "province_name" in values:
+        found = vocabulary.province_names.get(values["province_name"])
+    return str(found) if found else None
+
+
+def _iso(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None

@@ -1,0 +1,220 @@
+"""Bringing an old log in: upload, map, check, import.
+
+Checking reads the whole file and keeps each good row, sealed as the call it will be, in small units of its own that a
+progress bar can follow. Importing turns them into calls in one unit: all of them, or none. A row's identity is its
+content and its occurrence, so the same file adds nothing the second time. Historic calls publish no event.
+"""
+
+import base64
+import tempfile
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, insert, or_, select, update
+
+from helpline.accounts import queries as accounts
+from helpline.foundation.access.engine import require
+from helpline.foundation.access.permissions import Permission
+from helpline.foundation.audit.recorder import record
+from helpline.foundation.clock import real_now
+from helpline.foundation.context import Context
+from helpline.foundation.crypto.sealed import seal_values
+from helpline.foundation.db import db
+from helpline.foundation.errors import Conflict, Invalid, NotFound
+from helpline.foundation.ids import new_id
+from helpline.foundation.tabular.mapping import read_mapping
+from helpline.foundation.tabular.normalise import compile_mapping
+from helpline.foundation.tabular.reading import open_table
+from helpline.imports import queries
+from helpline.imports.commands import Mapped, Upload
+from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
+from helpline.imports.rules import targets
+from helpline.imports.vocabulary import WORKING, ImportState
+
+CHUNK_BYTES = 384 * 1024
+LEASE = timedelta(seconds=60)
+
+
+def upload(ctx: Context, command: Upload) -> CallImport:
+    """Keep the file, sealed, in pieces. Raises Invalid with the tabular codes for what is no table."""
+    require(ctx, Permission.CALL_IMPORT, command.centre_id)
+    existing = db.session.get(CallImport, command.import_id)
+    if existing is not None:
+        return existing
+    centre = accounts.get_centre(command.centre_id)
+    with open_table(command.stream, name=command.file_name) as table:
+        headers, encoding = table.headers, table.encoding
+    size = command.stream.seek(0, 2)
+    command.stream.seek(0)
+    made = CallImport(
+        id=command.import_id, centre_id=centre.id, requested_by=ctx.actor.id, created_at=ctx.now,
+        state=ImportState.UPLOADED, size_bytes=size, encoding=encoding, file_name=command.file_name[:200],
+        headers=headers, mapping=_fitting(centre.id, headers),
+    )  # fmt: skip
+    db.session.add(made)
+    db.session.flush()
+    position = 0
+    while piece := command.stream.read(CHUNK_BYTES):
+        chunk_id = new_id()
+        sealed = seal_values("call_import_chunks", chunk_id, {"body_sealed": base64.b64encode(piece).decode()})
+        values = {"id": chunk_id, "import_id": made.id, "position": position} | sealed
+        db.session.execute(insert(ImportChunk).values(values))
+        position += 1
+    record(ctx, "import.uploaded", "import", made.id, centre_id=centre.id, size_bytes=size)
+    return made
+
+
+def _fitting(centre_id: uuid.UUID, headers: list[str]) -> dict[str, Any] | None:
+    """The first known mapping whose columns the file all has."""
+    known = [saved.document for saved in queries.list_mappings(centre_id)] + list(queries.shipped_mappings().values())
+    return next((document for document in known if _fits(document, headers)), None)
+
+
+def _fits(document: dict[str, Any], headers: list[str]) -> bool:
+    there = {header.casefold() for header in headers}
+    named = [rule["columns"] for rule in document.get("fields", [])]
+    return bool(named) and all(any(name.casefold() in there for name in columns) for columns in named)
+
+
+def set_mapping(ctx: Context, command: Mapped) -> CallImport:
+    """Choose or edit the mapping; what was checked under another one is thrown away.
+
+    Raises Invalid with the path of a fault in the document, Conflict("stale" | "import_busy").
+    """
+    require(ctx, Permission.CALL_IMPORT, command.import_id)
+    found = _waiting(command.import_id, command.version)
+    centre = accounts.get_centre(found.centre_id)
+    mapping = read_mapping(command.document, targets=targets(queries.vocabulary_of(centre)))
+    compile_mapping(mapping, found.headers, time_zone=ZoneInfo(centre.timezone))
+    db.session.execute(delete(ImportRow).where(ImportRow.import_id == found.id))
+    found.mapping, found.state, found.report = dict(mapping.document), ImportState.UPLOADED, None
+    db.session.flush()
+    record(ctx, "import.mapped", "import", found.id, fields=["mapping"])
+    return found
+
+
+def save_mapping(ctx: Context, centre_id: uuid.UUID, document: dict[str, Any]) -> SavedMapping:
+    """Keep a document under its own name for the centre's next logs; the same name is replaced."""
+    require(ctx, Permission.CALL_IMPORT, centre_id)
+    vocabulary = queries.vocabulary_of(accounts.get_centre(centre_id))
+    mapping = read_mapping(document, targets=targets(vocabulary))
+    statement = select(SavedMapping).where(SavedMapping.centre_id == centre_id, SavedMapping.name == mapping.name)
+    saved = db.session.scalars(statement).first()
+    if saved is None:
+        saved = SavedMapping(id=new_id(), centre_id=centre_id, name=mapping.name)
+        db.session.add(saved)
+    saved.document, saved.saved_at, saved.saved_by = document, ctx.now, ctx.actor.id
+    db.session.flush()
+    record(ctx, "import.mapping_saved", "import_mapping", saved.id)
+    return saved
+
+
+def request(ctx: Context, import_id: uuid.UUID, version: int, step: ImportState) -> CallImport:
+    """Ask for the check, or for the import of what was checked; a worker takes it from there.
+
+    Raises Invalid("mapping_needed"), Conflict("stale" | "import_busy" | "check_first").
+    """
+    require(ctx, Permission.CALL_IMPORT, import_id)
+    found = _waiting(import_id, version)
+    if found.mapping is None:
+        raise Invalid("mapping_needed", "mapping")
+    if step is ImportState.IMPORTING and found.state != ImportState.CHECKED:
+        raise Conflict("check_first")
+    found.state, found.leased_until, found.error_code = step, None, None
+    db.session.flush()
+    record(ctx, f"import.{step.value}", "import", found.id)
+    return found
+
+
+def discard(ctx: Context, import_id: uuid.UUID) -> None:
+    """Throw away a file that was not imported. Raises Conflict("import_busy")."""
+    require(ctx, Permission.CALL_IMPORT, import_id)
+    found = queries.get_import(import_id)
+    if found.state == ImportState.DONE or found.state in WORKING:
+        raise Conflict("import_busy")
+    db.session.delete(found)
+    db.session.flush()
+    record(ctx, "import.discarded", "import", import_id)
+
+
+def _waiting(import_id: uuid.UUID, version: int) -> CallImport:
+    found = queries.get_import(import_id)
+    if found.version != version:
+        raise Conflict("stale")
+    if found.state in WORKING or found.state == ImportState.DONE:
+        raise Conflict("import_busy")
+    return found
+
+
+def claim(ctx: Context, import_id: uuid.UUID | None = None) -> tuple[uuid.UUID, ImportState] | None:
+    """Take an import that waits for the machine (or this one), or that a dead process left; leased for 60 s."""
+    require(ctx, Permission.CALL_IMPORT)
+    free = or_(CallImport.leased_until.is_(None), CallImport.leased_until < real_now())
+    statement = select(CallImport).where(CallImport.state.in_(WORKING), free)
+    if import_id is not None:
+        statement = statement.where(CallImport.id == import_id)
+    found = db.session.scalars(
+        statement.order_by(CallImport.created_at).limit(1).with_for_update(skip_locked=True)
+    ).first()
+    if found is None:
+        return None
+    found.leased_until = real_now() + LEASE
+    return found.id, ImportState(found.state)
+
+
+def note_progress(ctx: Context, import_id: uuid.UUID, **counts: int) -> None:
+    """Write how far it is and keep the lease. Raises Conflict("lease_lost") when another process has taken it over."""
+    require(ctx, Permission.CALL_IMPORT, import_id)
+    kept = db.session.execute(
+        update(CallImport)
+        .where(CallImport.id == import_id, CallImport.state.in_(WORKING))
+        .values(leased_until=real_now() + LEASE, **counts)
+        .returning(CallImport.id)
+    ).first()
+    if kept is None:
+        raise Conflict("lease_lost")
+
+
+def fail(ctx: Context, import_id: uuid.UUID, error_code: str) -> None:
+    """It cannot go on: nothing is left behind but the file and the reason."""
+    found = queries.get_import(import_id)
+    db.session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
+    found.state, found.error_code, found.leased_until = ImportState.FAILED, error_code, None
+    db.session.flush()
+    record(ctx, "import.failed", "import", import_id, centre_id=found.centre_id, code=error_code)
+
+
+def open_file(import_id: uuid.UUID) -> BinaryIO:
+    """The uploaded file, in the clear, in an unnamed temporary file that vanishes with this process."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
+    for piece in queries.read_chunks(import_id):
+        copy.write(base64.b64decode(piece))
+    copy.seek(0)
+    return copy
+
+
+def clear_rows(ctx: Context, import_id: uuid.UUID) -> None:
+    """Begin the check again: what a dead process had kept goes."""
+    require(ctx, Permission.CALL_IMPORT, import_id)
+    db.session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
+
+
+def keep_rows(ctx: Context, import_id: uuid.UUID, rows: Iterable[dict[str, Any]]) -> None:
+    """Keep a batch of checked rows."""
+    require(ctx, Permission.CALL_IMPORT, import_id)
+    batch = list(rows)
+    if batch:
+        db.session.execute(insert(ImportRow), batch)
+
+
+def finish_check(ctx: Context, import_id: uuid.UUID, report: dict[str, Any]) -> None:
+    """The whole file was read: its report waits for a person."""
+    found = queries.get_import(import_id)
+    if found.state != ImportState.CHECKING:
+        raise NotFound("import", import_id)
+    found.report, found.state, found.leased_until = report, ImportState.CHECKED, None
+    db.session.flush()
+    record(ctx, "import.checked", "import", import_id, centre_id=found.centre_id, rows=found.rows_read)
