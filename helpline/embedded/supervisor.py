@@ -4,6 +4,7 @@ Also the place that says how each process is started; `docker-compose.yml` must 
 """
 
 import errno
+import shutil
 import signal
 import socket
 import sys
@@ -24,6 +25,7 @@ from helpline.settings import EMBEDDED_ADDRESSES, ROOT, Settings, SettingsError,
 INSTANCE = "HELPLINE_INSTANCE"  # marks our children, so that a later run knows them again
 ACCOUNTS = "demo-accounts.txt"  # in HELPLINE_VAR, mode 0600: written by whoever loads the demo
 READY_SECONDS = 120
+LITTLE_BYTES = 20 * 1024 * 1024
 
 
 class _Stopped(BaseException):
@@ -203,6 +205,8 @@ def _watch(settings: Settings, kept: list[Kept], var: Path) -> None:
             said = one.look()
             if said:
                 _say(said)
+                if shutil.disk_usage(var).free < LITTLE_BYTES:
+                    _say(f"The disk that holds {var} is full. Free some space: the parts come back by themselves.")
         if not ready:
             missing = missing_parts(_address(settings))
             ready = not missing
