@@ -1,4 +1,4 @@
-"""Mails that let somebody choose a password. The link itself is signed when the mail is rendered, and stored nowhere."""
+"""Mails that let somebody choose a password. The link is signed when the mail is rendered, and stored nowhere."""
 
 import uuid
 from typing import Any

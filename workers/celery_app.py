@@ -11,6 +11,7 @@ celery = Celery("helpline", broker=settings.redis_url)
 celery.conf.update(
     imports=[
         "workers.accounts",
+        "workers.followups",
         "workers.heartbeat",
         "workers.imports",
         "workers.notifications",

@@ -5,7 +5,12 @@ from workers import schedule
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "accounts.user_invited": ("accounts.send_invitation",),
     "accounts.password_reset_requested": ("accounts.send_password_link",),
-    "cases.opened": ("referrals.route_case",),
+    "cases.opened": ("referrals.route_case", "followups.plan_case"),
+    "cases.assigned": ("followups.reassign_case",),
+    "cases.contacted": ("followups.note_contact",),
+    "cases.risk_changed": ("followups.replan_case",),
+    "cases.closed": ("followups.cancel_case",),
+    "cases.reopened": ("followups.plan_again",),
     "cases.needs_added": ("referrals.route_case",),
     "referrals.requested": ("referrals.route",),
     "referrals.declined": ("referrals.route",),
