@@ -12,19 +12,22 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
+from helpline.accounts import queries as accounts
 from helpline.agencies.vocabulary import Service
 from helpline.cases import queries, rules, services
-from helpline.cases.commands import AddNote, CloseCase
+from helpline.cases.commands import AddNote, CloseCase, Consent
 from helpline.cases.schemas import (
     AssignmentIn,
     CaseItemOut,
     CaseOut,
     CaseQuery,
+    ChildOut,
     ClosingIn,
     ConsentChangeIn,
     DecisionIn,
     NeedsIn,
     NoteIn,
+    OpenCaseIn,
     ReopeningIn,
     RiskIn,
     StepIn,
@@ -32,6 +35,7 @@ from helpline.cases.schemas import (
 from helpline.cases.vocabulary import CaseRow, CaseStep, CloseReason, NoteKind
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Scope
+from helpline.foundation.errors import Invalid
 from helpline.foundation.i18n import format_due, format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
@@ -129,6 +133,38 @@ def _tabs(asked: dict[str, Any]) -> list[dict[str, Any]]:
         {"label": label, "href": url_for("cases.list_cases", **args), "current": name == current}
         for name, label, args in kinds
     ]
+
+
+def _open_again(problem: Exception | None, call_id: uuid.UUID) -> str:
+    centre_id = acting().actor.centre_id
+    teams = accounts.list_teams(centre_id) if centre_id else ()
+    children = [
+        child | {"new_id": request.form.get(f"case_id-{child['id']}") or new_id()}
+        for child in ChildOut(many=True).dump(queries.list_children(call_id))
+    ]
+    return render_template(
+        "cases/open.html", children=children, chosen=request.form.getlist("children"), needs=NEEDS, groups=GROUPS,
+        teams=[(team.id, team.name) for team in teams if team.active], call_id=call_id, consent=Consent().document(),
+        form=refused(problem, "needs", "consent.withhold", "children"),
+    )  # fmt: skip
+
+
+@pages.route("/calls/<uuid:call_id>/cases/new", methods=["GET", "POST"])
+@guard(Permission.CASE_OPEN, retry=_open_again)
+def open_case(call_id: uuid.UUID) -> Any:
+    """Open a case for each child that is ticked; all are opened, or none is."""
+    if request.method == "GET":
+        return _open_again(None, call_id)
+    form = posted("needs", "consent.withhold", "children")
+    children = form.pop("children")
+    if not children:
+        raise Invalid("child_needed", "children")
+    shared = {name: value for name, value in form.items() if not name.startswith("case_id-")}
+    opened = []
+    for child in children:
+        one = {"case_id": form.get(f"case_id-{child}"), "call_id": str(call_id), "child_person_id": child}
+        opened.append(services.open_case(acting(), OpenCaseIn().load(shared | one)).id)
+    return _back(opened[0])
 
 
 def _draw(template: str, case_id: uuid.UUID, problem: Exception | None, *lists: str, **more: Any) -> str:

@@ -12,7 +12,17 @@ from sqlalchemy.orm import aliased, undefer, undefer_group
 from helpline.accounts.models import Centre, Team, TeamMember, User
 from helpline.calls.models import Call, CallChild
 from helpline.cases.models import Case, CaseEvent, CaseNote, CaseObligation
-from helpline.cases.vocabulary import CaseFilter, CaseRow, CaseStatus, Load, Looks, Origin, RoutingCase, TimelineRow
+from helpline.cases.vocabulary import (
+    CaseFilter,
+    CaseRow,
+    CaseStatus,
+    ChildRow,
+    Load,
+    Looks,
+    Origin,
+    RoutingCase,
+    TimelineRow,
+)
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.context import Context
@@ -78,6 +88,28 @@ def get_origin(call_id: uuid.UUID, child_id: uuid.UUID) -> Origin:
     if row is None:
         raise NotFound("call", call_id)
     return Origin(**row._asdict())
+
+
+def list_children(call_id: uuid.UUID) -> list[ChildRow]:
+    """The children of a call, in their order, with the case each has. Raises NotFound("call") where there is none."""
+    same = and_(Case.call_id == CallChild.call_id, Case.child_person_id == CallChild.person_id)
+    found = db.session.execute(
+        select(Person, Case.id, Case.code)
+        .join(CallChild, CallChild.person_id == Person.id)
+        .join(Call, Call.id == CallChild.call_id)
+        .outerjoin(Case, same)
+        .where(CallChild.call_id == call_id)
+        .options(undefer(Person.name_sealed), undefer(Person.record_key))
+        .order_by(CallChild.position)
+    ).all()
+    if not found and db.session.scalar(select(Call.id).where(Call.id == call_id)) is None:
+        raise NotFound("call", call_id)
+    return [
+        ChildRow(
+            id=child.id, name=child.name, age=child.age, gender=child.gender, case_id=case_id, case_code=code
+        )
+        for child, case_id, code in found
+    ]  # fmt: skip
 
 
 def find_opened(case_id: uuid.UUID, call_id: uuid.UUID, child_id: uuid.UUID) -> Case | None:
@@ -241,6 +273,8 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
         conditions.append(Case.team_id.in_(wanted.team_ids))
     if wanted.unassigned:
         conditions.append(Case.caseworker_id.is_(None))
+    if wanted.assigned:
+        conditions.append(Case.caseworker_id.is_not(None))
     if wanted.closing_asked:
         conditions.append(Case.closing_requested_at.is_not(None))
     if wanted.late_at is not None:

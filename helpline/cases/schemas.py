@@ -188,6 +188,20 @@ class CaseOut(CaseItemOut):
     summary = f.String(allow_none=True, metadata=STORY)
 
 
+class ChildOut(RecordOut):
+    """A child of a call, and the case it already has for them."""
+
+    kind = "person"
+    group = G.CHILD_IDENTITY
+
+    id = f.UUID()
+    name = f.String(allow_none=True)
+    age = f.Integer(allow_none=True)
+    gender = f.String(allow_none=True)
+    case_id = f.UUID(allow_none=True, metadata=ID)
+    case_code = f.String(allow_none=True, metadata=ID)
+
+
 class CasePage(Page):
     items = f.List(f.Nested(CaseItemOut), metadata={"group": G.CASE_ADMINISTRATION})
 

@@ -143,6 +143,7 @@ class CaseFilter:
     step: str | None = None
     province_id: uuid.UUID | None = None
     unassigned: bool = False
+    assigned: bool = False
     closing_asked: bool = False
     late_at: datetime | None = None
     number: int | None = None
@@ -226,3 +227,15 @@ class Looks:
     actor_role: str
     actor_name: str | None
     times: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRow:
+    """A child of a call, and the case that it already has for them."""
+
+    id: uuid.UUID
+    age: int | None
+    gender: str
+    case_id: uuid.UUID | None
+    case_code: str | None
+    name: str | None = field(repr=False)

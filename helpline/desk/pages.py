@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request, url_for
+from flask_babel import format_date
 from flask_babel import gettext as _
 
 from helpline.cases import queries as cases
@@ -14,18 +15,23 @@ from helpline.cases.pages import STEPS
 from helpline.cases.schemas import CaseItemOut, CaseOut, EventOut
 from helpline.cases.vocabulary import CaseStatus, CaseStep, TimelineRow
 from helpline.desk import queries, rules
-from helpline.desk.rules import NextCode
+from helpline.desk.rules import NextCode, WorkList
 from helpline.desk.schemas import CallBriefOut, ChildOut
+from helpline.followups.vocabulary import FollowUpRow
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Scope
+from helpline.foundation.calendar import local_day
 from helpline.foundation.context import Context
 from helpline.foundation.i18n import as_utc, format_due, format_when
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.referrals.schemas import ReferralOut
+from helpline.web import frame
 from helpline.web.guard import acting, guard
 
 pages = Blueprint("desk", __name__, template_folder="templates")
+# Times that say since when, not by when.
+_NO_DUE = {"parked", "exhausted", "decide_closing", "wait_closing"}
 _KINDS = {"case": "case", "referral": "referral", "followup": "followup"}
 
 
@@ -50,8 +56,58 @@ def case_page(case_id: uuid.UUID) -> str:
         next=_next(ctx, view, may),
         step_items=_steps(view.case.step), back_steps=_back_steps(view.case.step), referrals=sought,
         lines=[_line(line, view, why, ctx.now) for line in shown], older=older,
-        related=CaseItemOut(many=True).dump(view.related), looks=_looks(ctx, view), coming=[], you=str(ctx.actor.id),
+        related=CaseItemOut(many=True).dump(view.related), looks=_looks(ctx, view),
+        coming=[_coming(row, ctx.now) for row in view.coming], you=str(ctx.actor.id),
     )  # fmt: skip
+
+
+@pages.get("/work")
+@guard(Permission.CASE_READ)
+def my_work() -> str:
+    """What I have to do by the end of today, late first, and what I wait for."""
+    ctx = acting()
+    items = queries.list_work(ctx)
+    shown = [item.case for item in items if item.case]
+    dumped = {case["id"]: case for case in CaseItemOut(many=True).dump(list({row.id: row for row in shown}.values()))}
+    lists = [
+        (where.value, [_work(item, dumped, ctx.now) for item in items if item.where is where]) for where in WorkList
+    ]
+    first = next((entry for _where, entries in lists for entry in entries if not entry["waits"]), None)
+    if first is not None:
+        first["main"] = True
+    return render_template(
+        "desk/work.html", anything=first is not None, lists=lists,
+        today=format_date(local_day(ctx.now, ZoneInfo(ctx.timezone)), "full"),
+        open_cases=cases.count_cases(cases.reach(ctx)), role=ctx.actor.role,
+    )  # fmt: skip
+
+
+def _work(item: queries.WorkItem, dumped: dict[str, dict[str, Any]], now: datetime) -> dict[str, Any]:
+    waits = item.where is WorkList.WAITING
+    late = bool(item.due_at and item.due_at < now and item.kind not in _NO_DUE)
+    return {
+        "kind": item.kind, "service": item.service, "case": dumped.get(str(item.case.id)) if item.case else None,
+        "when": _when(item, now), "late": late, "href": _address(item), "waits": waits, "main": False,
+    }  # fmt: skip
+
+
+def _when(item: queries.WorkItem, now: datetime) -> str:
+    if item.due_at is None:
+        return ""
+    if item.kind in _NO_DUE:
+        return str(_("since %(when)s", when=format_when(item.due_at, now)))
+    return _by(item.due_at, now)
+
+
+def _address(item: queries.WorkItem) -> str:
+    """Where it is done; for what one waits for, where it stands."""
+    if item.kind == "parked":
+        return url_for("desk.call_desk", draft=item.source_id)
+    if item.kind in {"asked", "exhausted"}:
+        return url_for("referrals.show_referral", referral_id=item.source_id)
+    assert item.case is not None  # everything else is of a case
+    endpoints = {"assign": "cases.assign", "assignment": "cases.assign", "decide_closing": "cases.decide_closing"}
+    return url_for(endpoints.get(item.kind, "desk.case_page"), case_id=item.case.id)
 
 
 def _may(ctx: Context) -> dict[str, bool]:
@@ -77,7 +133,8 @@ def _standing(view: queries.CaseView, may: dict[str, bool]) -> rules.Standing:
         status=case.status, step=case.step, has_caseworker=case.caseworker_id is not None, assign_by=case.assign_by,
         first_response_by=case.first_response_by, first_response_at=case.first_response_at,
         closing_asked=case.closing_requested_at is not None, open_obligations=view.obligations,
-        exhausted=sum(row.state == "exhausted" for row in view.referrals), followup_due=None,
+        exhausted=sum(row.state == "exhausted" for row in view.referrals),
+        followup_due=view.coming[0].due_at if view.coming else None,
         may_assign=may["assign"], may_update=may["update"], may_decide=may["decide"], may_close=may["close"],
     )  # fmt: skip
 
@@ -89,7 +146,9 @@ def _next(ctx: Context, view: queries.CaseView, may: dict[str, bool]) -> dict[st
     label, href = _button(found, view, may)
     return {
         "code": found.code.value, "step": found.step.value if found.step else None, "late": late, "label": label,
-        "href": href, "when": _by(found.due_at, ctx.now) if found.due_at else "",
+        "href": href, "kind": view.coming[0].kind if view.coming else None,
+        "due": format_when(found.due_at, ctx.now) if found.due_at else "",
+        "when": _by(found.due_at, ctx.now) if found.due_at else "",
     }  # fmt: skip
 
 
@@ -164,6 +223,13 @@ def _referrals(ctx: Context, view: queries.CaseView) -> list[dict[str, Any]]:
     return found
 
 
+def _coming(row: FollowUpRow, now: datetime) -> dict[str, Any]:
+    return {
+        "kind": row.kind, "late": row.overdue(now), "when": format_when(row.due_at, now),
+        "due": format_due(row.due_at, now),
+    }  # fmt: skip
+
+
 def _looks(ctx: Context, view: queries.CaseView) -> list[dict[str, Any]] | None:
     if view.looks is None:
         return None
@@ -171,3 +237,6 @@ def _looks(ctx: Context, view: queries.CaseView) -> list[dict[str, Any]] | None:
         {"you": look.actor_id == ctx.actor.id, "name": look.actor_name, "role": look.actor_role, "times": look.times}
         for look in view.looks
     ]
+
+
+frame.counts["work"] = lambda: queries.count_overdue(acting())

@@ -2,24 +2,33 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import undefer, undefer_group
 
 from helpline.accounts import queries as accounts
 from helpline.accounts.models import User
 from helpline.calls.models import Call, CallDraft
 from helpline.cases import queries as cases
-from helpline.cases.vocabulary import CaseRow, Looks, TimelineRow
+from helpline.cases.models import Case
+from helpline.cases.vocabulary import CaseFilter, CaseRow, Looks, TimelineRow
+from helpline.desk.rules import WorkList, list_for
+from helpline.followups import queries as followups
+from helpline.followups.models import FollowUp
+from helpline.followups.vocabulary import CLOCKS, FollowUpRow, FollowUpState
 from helpline.foundation.access.matrix import scope_of
-from helpline.foundation.access.permissions import Permission, Scope
+from helpline.foundation.access.permissions import Permission, Role, Scope
+from helpline.foundation.calendar import day_bounds, local_day
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
 from helpline.people.models import Person
 from helpline.referrals import queries as referrals
+from helpline.referrals.models import Referral, ReferralAsk
 from helpline.referrals.queries import ReferralRow
+from helpline.referrals.vocabulary import ReferralState
 
 LOOKED_WITHIN = timedelta(days=30)
 WORK_LIMIT = 50
@@ -55,6 +64,7 @@ class CaseView:
     call: CallBrief | None
     lines: list[TimelineRow]
     referrals: list[ReferralRow]
+    coming: list[FollowUpRow]  # what stands open, soonest first; without the case's own clocks
     related: list[CaseRow]
     obligations: int
     looks: list[Looks] | None  # None: not this role's to know
@@ -75,6 +85,7 @@ def get_case_view(
         call=_find_call(case.call_id),
         lines=lines,
         referrals=referrals.list_for_case(case_id),
+        coming=[row for row in followups.list_for_case(case_id) if row.kind not in CLOCKS],
         related=cases.list_related(case_id, case.call_id, case.child_person_id),
         obligations=cases.count_obligations(case_id),
         looks=cases.who_looked(case_id, ctx.now - LOOKED_WITHIN) if supervises else None,
@@ -82,10 +93,124 @@ def get_case_view(
     )
 
 
-def list_parked(user_id: uuid.UUID) -> Sequence[CallDraft]:
-    """Calls begun and not yet saved, newest first; what they say stays sealed."""
-    statement = select(CallDraft).where(CallDraft.user_id == user_id, CallDraft.ended_at.is_(None))
-    return db.session.scalars(statement.order_by(CallDraft.saved_at.desc()).limit(WORK_LIMIT)).all()
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A thing to do or to wait for. `kind`: a follow-up's kind, or what else it is: "assign", "exhausted", "parked"."""
+
+    where: WorkList
+    kind: str
+    due_at: datetime | None
+    source_id: uuid.UUID
+    case: CaseRow | None = None
+    service: str | None = None
+
+
+def list_work(ctx: Context) -> list[WorkItem]:
+    """What this person has to do by the end of today, and what they wait for; in each list the soonest first."""
+    within = cases.reach(ctx)
+    if ctx.actor.role == Role.CASEWORKER:
+        asking = replace(within, closing_asked=True)
+        mine = Case.caseworker_id == ctx.actor.id
+        found = [
+            *_due_followups(ctx, FollowUp.caseworker_id == ctx.actor.id), *_sought(mine),
+            *_of_cases(asking, WorkList.WAITING, "wait_closing"),
+        ]  # fmt: skip
+    elif ctx.actor.role == Role.OPERATOR:
+        unassigned = replace(within, unassigned=True)
+        found = [
+            *_parked(ctx), *_of_cases(unassigned, WorkList.WAITING, "wait_assignment"),
+            *_sought(Case.opened_by == ctx.actor.id),
+        ]  # fmt: skip
+    else:
+        theirs = Case.team_id.in_(within.team_ids) if within.team_ids else Case.centre_id == within.centre_id
+        found = [*_pressing_cases(ctx, within), *_escalated(theirs), *_sought(theirs, supervises=True)]
+    return sorted(found, key=lambda item: (item.due_at is None, item.due_at or ctx.now, item.source_id))
+
+
+def count_overdue(ctx: Context) -> int:
+    """The number beside My work: what is late. One statement."""
+    within = replace(cases.reach(ctx), late_at=ctx.now)
+    if ctx.actor.role != Role.CASEWORKER:
+        return cases.count_cases(within)
+    late = _planned().where(FollowUp.caseworker_id == ctx.actor.id, FollowUp.due_at < ctx.now).limit(100)
+    return db.session.scalar(select(func.count()).select_from(late.with_only_columns(FollowUp.id).subquery())) or 0
+
+
+def _of_cases(wanted: CaseFilter, where: WorkList, kind: str) -> list[WorkItem]:
+    return [
+        WorkItem(where, kind, row.assign_by if wanted.unassigned else row.closing_requested_at, row.id, row)
+        for row in cases.list_by_clock(wanted, WORK_LIMIT)
+    ]
+
+
+def _pressing_cases(ctx: Context, within: CaseFilter) -> list[WorkItem]:
+    """Nobody has it, nobody has answered, or somebody asks to close it."""
+    found = [
+        replace(item, where=WorkList.OVERDUE) if item.due_at and item.due_at < ctx.now else item
+        for item in _of_cases(replace(within, unassigned=True), WorkList.TODAY, "assign")
+    ]
+    late = cases.list_by_clock(replace(within, late_at=ctx.now, assigned=True), WORK_LIMIT)
+    found += [WorkItem(WorkList.OVERDUE, "respond", row.first_response_by, row.id, row) for row in late]
+    return found + _of_cases(replace(within, closing_asked=True), WorkList.TODAY, "decide_closing")
+
+
+def _parked(ctx: Context) -> list[WorkItem]:
+    """Calls begun and not yet saved; what they say stays sealed."""
+    statement = select(CallDraft).where(CallDraft.user_id == ctx.actor.id, CallDraft.ended_at.is_(None))
+    drafts = db.session.scalars(statement.order_by(CallDraft.saved_at.desc()).limit(WORK_LIMIT))
+    return [WorkItem(WorkList.TODAY, "parked", draft.saved_at, draft.id) for draft in drafts]
+
+
+def _planned() -> Select[FollowUp]:
+    return select(FollowUp).where(FollowUp.state == FollowUpState.PLANNED).order_by(FollowUp.due_at, FollowUp.id)
+
+
+def _due_followups(ctx: Context, whose: ColumnElement[bool]) -> list[WorkItem]:
+    zone = ZoneInfo(ctx.timezone)
+    end_of_today = day_bounds(local_day(ctx.now, zone), zone)[1]
+    due = db.session.scalars(_planned().where(whose, FollowUp.due_at < end_of_today).limit(WORK_LIMIT)).all()
+    return _with_cases(
+        [WorkItem(list_for(each.due_at, ctx.now), each.kind, each.due_at, each.id) for each in due],
+        [each.case_id for each in due],
+    )
+
+
+def _escalated(whose: ColumnElement[bool]) -> list[WorkItem]:
+    """What stayed undone and came to the supervisor; assignment and first response stand there as cases."""
+    statement = _planned().join(Case).where(whose, FollowUp.escalated_at.is_not(None), FollowUp.kind.not_in(CLOCKS))
+    found = db.session.scalars(statement.limit(WORK_LIMIT)).all()
+    return _with_cases(
+        [WorkItem(WorkList.OVERDUE, each.kind, each.due_at, each.id) for each in found],
+        [each.case_id for each in found],
+    )
+
+
+def _sought(whose: ColumnElement[bool], *, supervises: bool = False) -> list[WorkItem]:
+    """Agencies that have not answered yet, and searches that found nobody: the supervisor's to do, others wait."""
+    statement = (
+        select(Referral, ReferralAsk.answer_by)
+        .join(Case, Case.id == Referral.case_id)
+        .outerjoin(ReferralAsk, ReferralAsk.id == Referral.current_ask_id)
+        .where(whose, Referral.state.in_((ReferralState.ASKED, ReferralState.EXHAUSTED)))
+        .order_by(Referral.requested_at, Referral.id)
+        .limit(WORK_LIMIT)
+    )
+    found = db.session.execute(statement).tuples().all()
+    to_do = WorkList.TODAY if supervises else WorkList.WAITING
+    items = [
+        WorkItem(
+            to_do if row.state == ReferralState.EXHAUSTED else WorkList.WAITING,
+            row.state, row.decided_at if row.state == ReferralState.EXHAUSTED else answer_by, row.id,
+            service=row.service,
+        )
+        for row, answer_by in found
+    ]  # fmt: skip
+    return _with_cases(items, [row.case_id for row, _ in found])
+
+
+def _with_cases(items: Sequence[WorkItem], case_ids: Sequence[uuid.UUID]) -> list[WorkItem]:
+    rows = cases.rows_by_id(set(case_ids))
+    return [replace(item, case=rows[of]) for item, of in zip(items, case_ids, strict=True) if of in rows]
 
 
 def _find_child(person_id: uuid.UUID) -> Child | None:

@@ -95,3 +95,16 @@ def _pressing(case: Standing, now: datetime, zone: ZoneInfo) -> Next | None:
 def is_due(due: datetime, now: datetime, zone: ZoneInfo) -> bool:
     """Late, or to be done today."""
     return due <= now or local_day(due, zone) == local_day(now, zone)
+
+
+class WorkList(StrEnum):
+    """The three lists of My work."""
+
+    OVERDUE = "overdue"
+    TODAY = "today"
+    WAITING = "waiting"
+
+
+def list_for(due: datetime, now: datetime) -> WorkList:
+    """Where a thing to be done stands that is due by the end of today."""
+    return WorkList.OVERDUE if due < now else WorkList.TODAY

@@ -1,11 +1,16 @@
 """The case's page: what it shows to whom, and what it must not."""
 
+from datetime import timedelta
+
+import psycopg
 import pytest
 
 from helpline.agencies.vocabulary import Service
 from helpline.cases import queries, services
 from helpline.cases.commands import AddNote
 from helpline.cases.vocabulary import NoteKind
+from helpline.foundation.clock import now
+from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
 from tests.factories.accounts import sign_in
@@ -113,3 +118,100 @@ def test_what_happened_can_be_narrowed_and_paged(client, app, world, given):
     html = page_for(client, world.caseworker, given).get_data(as_text=True)
     assert html.count("Help sought") == queries.PAGE
     assert 'rel="next"' in html
+
+
+def work_of(client, user):
+    sign_in(client, user)
+    answer = client.get("/work")
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+def code_of(rows, case_id):
+    return rows("SELECT code FROM cases WHERE id = %s", case_id)[0][0]
+
+
+def move_back(database_urls, case_id, hours):
+    """As if the case had been opened so long ago."""
+    with psycopg.connect(database_urls["owner"]) as connection:
+        connection.execute(
+            "UPDATE cases SET opened_at = opened_at - make_interval(hours => %(h)s), assign_by = assign_by -"
+            " make_interval(hours => %(h)s), first_response_by = first_response_by - make_interval(hours => %(h)s)"
+            " WHERE id = %(id)s",
+            {"h": hours, "id": case_id},
+        )
+
+
+def plan(database_urls, case_id, kind, due_at, escalated=False):
+    followup_id = new_id()
+    key = seal_values("followups", followup_id, {})["record_key"]
+    with psycopg.connect(database_urls["owner"]) as connection:
+        connection.execute(
+            "INSERT INTO followups (id, record_key, case_id, centre_id, team_id, caseworker_id, kind, risk_level, due_at,"
+            " remind_at, escalate_at, escalated_at, state, created_at, created_by, version)"
+            " SELECT %s, %s, id, centre_id, team_id, caseworker_id, %s, risk_level, %s, %s, %s, %s, 'planned', now(),"
+            " opened_by, 1 FROM cases WHERE id = %s",
+            [followup_id, key, kind, due_at, due_at, due_at, due_at if escalated else None, case_id],
+        )
+    return followup_id
+
+
+def test_a_supervisor_first_sees_what_is_late_and_then_what_is_for_today(client, world, a_case, rows, database_urls):
+    html = work_of(client, world.team_supervisor)
+    assert "Today <small>1</small>" in html
+    assert "Overdue" not in html
+    assert filled_buttons(html) == 1
+    move_back(database_urls, a_case, 5)
+    html = work_of(client, world.team_supervisor)
+    assert "Overdue <small>1</small>" in html
+    assert code_of(rows, a_case) in html
+    assert "4 h late" in html
+
+
+def test_a_caseworker_sees_their_own_follow_ups_by_the_end_of_today(client, world, given, database_urls):
+    plan(database_urls, given, "visit", now() - timedelta(minutes=40))
+    plan(database_urls, given, "call", now() + timedelta(days=3))
+    html = work_of(client, world.caseworker)
+    assert "Overdue <small>1</small>" in html
+    assert "40 min late" in html
+    assert "Record call" not in html
+    other = work_of(client, world.other_caseworker)
+    assert "Nothing to do just now" in other
+    assert filled_buttons(other) == 1
+
+
+def test_what_escalated_comes_to_the_supervisor(client, world, given, database_urls):
+    assert "Visit" not in work_of(client, world.supervisor)
+    plan(database_urls, given, "visit", now() - timedelta(days=2), escalated=True)
+    html = work_of(client, world.supervisor)
+    assert "Visit" in html
+    assert "2 days late" in html
+
+
+def test_an_operator_sees_what_waits_for_a_caseworker(client, world, a_case, rows):
+    html = work_of(client, world.operator)
+    assert "Case waits for a caseworker" in html
+    assert code_of(rows, a_case) in html
+
+
+@pytest.mark.parametrize("role", ["admin", "auditor"])
+def test_who_works_on_no_case_has_no_such_page(client, world, role):
+    sign_in(client, getattr(world, role))
+    assert client.get("/work").status_code == 403
+
+
+def test_my_work_costs_the_same_with_many_cases_as_with_one(client, app, world, a_case, statements):
+    sign_in(client, world.supervisor)
+    client.get("/work")
+
+    def count():
+        statements.clear()
+        assert client.get("/work").status_code == 200
+        return len(statements)
+
+    few = count()
+    with app.app_context():
+        for _ in range(8):
+            open_case(world)
+    assert count() == few
+    assert few <= 22
