@@ -64,7 +64,7 @@ class ServiceIn(Versioned):
 class AnswerIn(In):
     """An agency's answer; `reason` is needed to decline."""
 
-    group = G.DIRECTORY
+    group = G.ACCOUNT
 
     answer = f.Enum(Answer, by_value=True, required=True)
     reason = f.Enum(DeclineReason, by_value=True, load_default=None, allow_none=True)
