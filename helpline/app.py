@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from helpline import cli
 from helpline.accounts import api as accounts_api
-from helpline.accounts import pages as accounts_pages
+from helpline.accounts.pages import staff as accounts_pages
 from helpline.accounts.services import sessions
 from helpline.agencies import api as agencies_api
 from helpline.agencies import pages as agencies_pages
@@ -26,7 +26,7 @@ from helpline.dashboards import pages as dashboards_pages
 from helpline.desk import pages as desk_pages
 from helpline.followups import api as followups_api
 from helpline.followups import pages as followups_pages
-from helpline.foundation import clock
+from helpline.foundation import clock, failpoints
 from helpline.foundation.crypto import keyring
 from helpline.foundation.db import db, sign_transactions
 from helpline.foundation.i18n import init_i18n
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
 def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
     keyring.install(keyring.KeyRing.open(settings.keys_path))
     clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
+    failpoints.use_failpoints_file(settings.failpoints_path if settings.failpoints_path.name else None)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
     app.extensions["helpline_settings"] = settings
     app.config.update(

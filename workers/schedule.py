@@ -6,5 +6,7 @@ celery.conf.beat_schedule = {
     "heartbeat": {"task": "heartbeat.beat_seen", "schedule": 2.0, "options": {"expires": 10}},
     "imports": {"task": "imports.advance", "schedule": 2.0, "options": {"expires": 10}},
     "referrals": {"task": "referrals.expire_unanswered", "schedule": 10.0, "options": {"expires": 30}},
+    "remind": {"task": "followups.remind_due", "schedule": 2.0, "options": {"expires": 10}},
+    "escalate": {"task": "followups.escalate_due", "schedule": 2.0, "options": {"expires": 10}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

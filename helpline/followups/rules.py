@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from helpline.calls.rules import NATIONAL_PRACTICE as RISK_PRACTICE
 from helpline.calls.vocabulary import RiskLevel
-from helpline.followups.vocabulary import FollowUpKind
+from helpline.followups.vocabulary import WITH_FAMILY, FollowUpKind, Outcome
 from helpline.foundation.calendar import (
     WorkingTime,
     add_working_time,
@@ -22,8 +22,10 @@ from helpline.foundation.calendar import (
     next_allowed,
     utc,
 )
+from helpline.foundation.errors import Conflict, Invalid
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+LATEST = 92 * _DAY  # nothing is put off beyond the longest time between reviews
 Lengths = Mapping[RiskLevel, timedelta]
 
 
@@ -43,6 +45,7 @@ class FollowUpPolicy:
     review: timedelta = 90 * _DAY
     remind_before: Lengths = field(default_factory=lambda: _by_risk(_HOUR / 2, 4 * _HOUR, _DAY, _DAY))
     escalate_after: Lengths = field(default_factory=lambda: _by_risk(_HOUR / 4, 2 * _HOUR, _DAY, 3 * _DAY))
+    try_again: Lengths = field(default_factory=lambda: _by_risk(_HOUR, 8 * _HOUR, 2 * _DAY, 5 * _DAY))
 
 
 NATIONAL_PRACTICE = FollowUpPolicy()
@@ -88,6 +91,55 @@ def next_due(
 def review_due(reviewed_at: datetime, working: WorkingTime, policy: FollowUpPolicy = NATIONAL_PRACTICE) -> datetime:
     """When the next review is due: never later than the policy's length after the last (or the opening)."""
     return _fit(RiskLevel.MEDIUM, utc(reviewed_at), policy.review, working)
+
+
+def retry_due(
+    risk: RiskLevel, tried_at: datetime, working: WorkingTime, policy: FollowUpPolicy = NATIONAL_PRACTICE
+) -> datetime:
+    """When to try again after the child or the family was not reached."""
+    return _fit(risk, utc(tried_at), policy.try_again[risk], working)
+
+
+def moved_due(
+    running: datetime,
+    former: RiskLevel,
+    risk: RiskLevel,
+    *,
+    contacted_at: datetime,
+    now: datetime,
+    working: WorkingTime,
+) -> datetime:
+    """The next regular contact after the risk was judged anew.
+
+    A higher risk counts from now and never gives more time than there was; a lower one counts from the last contact
+    and never gives less.
+    """
+    if risk.severity > former.severity:
+        return min(running, next_due(risk, now, working))
+    return max(running, next_due(risk, contacted_at, working))
+
+
+def mail_at(now: datetime, risk: RiskLevel, quiet: QuietHours, tz: ZoneInfo) -> datetime:
+    """When a mail may leave: at once for immediate and high risk, else not in the recipient's quiet hours."""
+    if risk.severity >= RiskLevel.HIGH.severity:
+        return utc(now)
+    return next_allowed(now, quiet.begins, quiet.ends, tz)
+
+
+def check_due(due_at: datetime, now: datetime, field: str) -> None:
+    """Raise Invalid("date_past" | "date_far") unless it lies ahead, and no later than a review would."""
+    if due_at <= now:
+        raise Invalid("date_past", field)
+    if due_at > now + LATEST:
+        raise Invalid("date_far", field)
+
+
+def check_outcome(kind: FollowUpKind, outcome: Outcome) -> None:
+    """Raise Conflict("followup_assignment") for what assigning settles, Invalid("outcome_unfit") for a wrong word."""
+    if kind is FollowUpKind.ASSIGNMENT:
+        raise Conflict("followup_assignment")
+    if (kind in WITH_FAMILY) is (outcome is Outcome.DONE):
+        raise Invalid("outcome_unfit", "outcome")
 
 
 def escalation_at(due: datetime, risk: RiskLevel, policy: FollowUpPolicy = NATIONAL_PRACTICE) -> datetime:

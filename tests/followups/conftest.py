@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from helpline.foundation.access.permissions import SystemActor
+from helpline.foundation.context import system_context
+from helpline.foundation.db import unit_of_work
+from helpline.followups.services import planning
+from tests.factories.cases import assign, make_world, open_case
+
+
+@pytest.fixture
+def world(database_urls):
+    """A centre of one's own for each test."""
+    return make_world(database_urls["owner"])
+
+
+@pytest.fixture
+def rows(database_urls):
+    """What the owner sees: `rows("SELECT …", args)`."""
+
+    def read(statement, *args):
+        with psycopg.connect(database_urls["owner"]) as connection:
+            cursor = connection.execute(statement, args)
+            return cursor.fetchall() if cursor.description else []
+
+    return read
+
+
+def as_reminder(at=None):
+    ctx = system_context(SystemActor.REMINDER)
+    return ctx if at is None else replace(ctx, now=at)
+
+
+@pytest.fixture
+def planned(world):
+    """`planned(risk="high", given=True)`: a case with its follow-ups, given to the world's caseworker."""
+
+    def make(given=True, **case):
+        case_id = open_case(world, **case)
+        with unit_of_work(as_reminder()) as ctx:
+            planning.plan(ctx, case_id)
+        if given:
+            assign(world, case_id)
+            with unit_of_work(as_reminder()) as ctx:
+                planning.reassign(ctx, case_id)
+        return case_id
+
+    return make
