@@ -1,5 +1,216 @@
-"""API routes of accounts."""
+"""Staff, teams, the centre and API tokens by API."""
 
-from helpline.web.api import ApiBlueprint
+import uuid
+from typing import Any
 
-api = ApiBlueprint("accounts", "accounts")
+from helpline.accounts import queries
+from helpline.accounts.commands import CreateToken, EditUser, InviteUser, SaveCentre, SaveTeam
+from helpline.accounts.schemas import (
+    CentreIn,
+    CentreOut,
+    InvitationIn,
+    MeIn,
+    MeOut,
+    TeamChangeIn,
+    TeamIn,
+    TeamOut,
+    TeamsOut,
+    TokenIn,
+    TokenMadeOut,
+    TokensOut,
+    UserChangeIn,
+    UserOut,
+    UsersOut,
+    VersionIn,
+)
+from helpline.accounts.services import house, staff, tokens
+from helpline.foundation.access.permissions import Permission
+from helpline.foundation.context import Context
+from helpline.foundation.errors import NotFound
+from helpline.web.api import ApiBlueprint, Problem
+from helpline.web.guard import acting, guard
+
+api = ApiBlueprint("accounts", "Who asks, who works here, and API tokens.")
+
+
+def _centre_id(ctx: Context) -> uuid.UUID:
+    if ctx.actor.centre_id is None:
+        raise NotFound("centre")
+    return ctx.actor.centre_id
+
+
+def _me(ctx: Context) -> dict[str, Any]:
+    user = queries.get_user(ctx.actor.id)
+    names = ("id", "name", "login", "email", "role", "locale", "theme", "centre_id")
+    return {name: getattr(user, name) for name in names} | {
+        "team_ids": list(ctx.actor.team_ids), "permissions": tokens.scopes_of(ctx),
+    }  # fmt: skip
+
+
+@api.route("/me", methods=["GET"])
+@guard(Permission.OWN_ACCOUNT)
+@api.response(200, MeOut)
+def get_me() -> Any:
+    """Who I am, and what I may do."""
+    return _me(acting())
+
+
+@api.route("/me", methods=["PATCH"])
+@guard(Permission.OWN_ACCOUNT)
+@api.arguments(MeIn)
+@api.response(200, MeOut)
+def change_me(wishes: dict[str, str]) -> Any:
+    """Change my own name, language or theme."""
+    staff.set_own(acting(), **wishes)
+    return _me(acting())
+
+
+@api.route("/users", methods=["GET"])
+@guard(Permission.USER_READ)
+@api.response(200, UsersOut)
+def list_users() -> Any:
+    """My centre's staff by name."""
+    return {"items": queries.with_teams(queries.list_users(_centre_id(acting())))}
+
+
+@api.route("/users", methods=["POST"])
+@guard(Permission.USER_EDIT)
+@api.arguments(InvitationIn)
+@api.response(201, UserOut)
+@api.alt_response(409, schema=Problem, description="The id is in use")
+def invite_user(command: InviteUser) -> Any:
+    """Invite somebody: they get a link by mail, and choose their password."""
+    staff.invite_user(acting(), command)
+    return _user(command.user_id)
+
+
+def _user(user_id: uuid.UUID) -> Any:
+    return queries.with_teams([queries.get_user(user_id)])[0]
+
+
+@api.route("/users/<uuid:user_id>", methods=["GET"])
+@guard(Permission.USER_EDIT)
+@api.response(200, UserOut)
+@api.alt_response(404, schema=Problem, description="Nobody of this centre")
+def get_user(user_id: uuid.UUID) -> Any:
+    """One member of staff."""
+    return _user(user_id)
+
+
+@api.route("/users/<uuid:user_id>", methods=["PUT"])
+@guard(Permission.USER_EDIT)
+@api.arguments(UserChangeIn)
+@api.response(200, UserOut)
+@api.alt_response(404, schema=Problem, description="Nobody of this centre")
+@api.alt_response(409, schema=Problem, description="Changed since that version, or the last administrator")
+def edit_user(change: dict[str, Any], user_id: uuid.UUID) -> Any:
+    """Change name, role and teams; it counts from their next request on."""
+    staff.edit_user(acting(), EditUser(user_id=user_id, **change))
+    return _user(user_id)
+
+
+@api.route("/users/<uuid:user_id>/deactivation", methods=["POST"])
+@guard(Permission.USER_EDIT)
+@api.arguments(VersionIn)
+@api.response(200, UserOut)
+@api.alt_response(404, schema=Problem, description="Nobody of this centre")
+@api.alt_response(409, schema=Problem, description="Changed since that version, yourself, or the last administrator")
+def deactivate_user(change: dict[str, Any], user_id: uuid.UUID) -> Any:
+    """Let them in no more, from now on."""
+    staff.deactivate_user(acting(), user_id, change["version"])
+    return _user(user_id)
+
+
+@api.route("/users/<uuid:user_id>/reactivation", methods=["POST"])
+@guard(Permission.USER_EDIT)
+@api.arguments(VersionIn)
+@api.response(200, UserOut)
+@api.alt_response(404, schema=Problem, description="Nobody of this centre")
+@api.alt_response(409, schema=Problem, description="Changed since that version")
+def reactivate_user(change: dict[str, Any], user_id: uuid.UUID) -> Any:
+    """Let them in again."""
+    staff.reactivate_user(acting(), user_id, change["version"])
+    return _user(user_id)
+
+
+@api.route("/users/<uuid:user_id>/invitation", methods=["POST"])
+@guard(Permission.USER_EDIT)
+@api.response(204)
+@api.alt_response(404, schema=Problem, description="Nobody of this centre")
+@api.alt_response(409, schema=Problem, description="They have joined already")
+def invite_again(user_id: uuid.UUID) -> None:
+    """Send the invitation once more."""
+    staff.invite_once_more(acting(), user_id)
+
+
+@api.route("/teams", methods=["GET"])
+@guard(Permission.USER_READ)
+@api.response(200, TeamsOut)
+def list_teams() -> Any:
+    """My centre's teams by name."""
+    return {"items": queries.list_teams(_centre_id(acting()))}
+
+
+@api.route("/teams", methods=["POST"])
+@guard(Permission.CENTRE_EDIT)
+@api.arguments(TeamIn)
+@api.response(201, TeamOut)
+def create_team(command: SaveTeam) -> Any:
+    """Add a team."""
+    return house.create_team(acting(), command)
+
+
+@api.route("/teams/<uuid:team_id>", methods=["PUT"])
+@guard(Permission.CENTRE_EDIT)
+@api.arguments(TeamChangeIn)
+@api.response(200, TeamOut)
+@api.alt_response(404, schema=Problem, description="No such team here")
+@api.alt_response(409, schema=Problem, description="Changed since that version")
+def edit_team(change: dict[str, Any], team_id: uuid.UUID) -> Any:
+    """Replace a team."""
+    version = change.pop("version")
+    return house.edit_team(acting(), version, SaveTeam(team_id, **change))
+
+
+@api.route("/centres/current", methods=["GET"])
+@guard(Permission.USER_READ)
+@api.response(200, CentreOut)
+def get_centre() -> Any:
+    """My centre."""
+    return queries.get_centre(_centre_id(acting()))
+
+
+@api.route("/centres/current", methods=["PUT"])
+@guard(Permission.CENTRE_EDIT)
+@api.arguments(CentreIn)
+@api.response(200, CentreOut)
+@api.alt_response(409, schema=Problem, description="Changed since that version")
+def edit_centre(change: tuple[int, SaveCentre]) -> Any:
+    """Change my centre."""
+    return house.edit_centre(acting(), *change)
+
+
+@api.route("/tokens", methods=["GET"])
+@guard(Permission.OWN_ACCOUNT)
+@api.response(200, TokensOut)
+def list_tokens() -> Any:
+    """My API tokens, newest first."""
+    return {"items": queries.list_tokens(acting().actor.id)}
+
+
+@api.route("/tokens", methods=["POST"])
+@guard(Permission.OWN_ACCOUNT)
+@api.arguments(TokenIn)
+@api.response(201, TokenMadeOut)
+def create_token(command: CreateToken) -> Any:
+    """Make an API token. It is shown this once."""
+    return tokens.create_api_token(acting(), command)
+
+
+@api.route("/tokens/<uuid:token_id>", methods=["DELETE"])
+@guard(Permission.OWN_ACCOUNT)
+@api.response(204)
+@api.alt_response(404, schema=Problem, description="No such token of yours")
+def revoke_token(token_id: uuid.UUID) -> None:
+    """Revoke one of my API tokens."""
+    tokens.revoke_api_token(acting(), token_id)

@@ -47,6 +47,10 @@ def get_centre(centre_id: uuid.UUID) -> Centre:
     return centre
 
 
+def find_centre_by_code(code: str) -> Centre | None:
+    return db.session.scalars(select(Centre).where(Centre.code == code)).first()
+
+
 def list_centres() -> Sequence[Centre]:
     return db.session.scalars(select(Centre).order_by(Centre.name)).all()
 

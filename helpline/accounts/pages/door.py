@@ -1,23 +1,28 @@
-"""Signing in and out, locking and unlocking, language and theme."""
+"""The door: signing in and out, locking, choosing a password by link, language and theme."""
 
 import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, jsonify, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
 from flask_login import login_user
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response
 
-from helpline.accounts.services import sessions, staff
+from helpline.accounts import rules
+from helpline.accounts.services import passwords, sessions, staff
+from helpline.accounts.vocabulary import LinkPurpose
 from helpline.foundation.access.permissions import Permission
-from helpline.foundation.errors import Unauthenticated
+from helpline.foundation.errors import Invalid, Unauthenticated
 from helpline.foundation.i18n import COOKIE, LANGUAGES
 from helpline.web.credentials import SignedIn
+from helpline.web.errors import SENTENCES
+from helpline.web.forms import refused
 from helpline.web.frame import home_endpoint
 from helpline.web.guard import acting, guard, public, signed_in
 
-pages = Blueprint("accounts", __name__, template_folder="templates")
+pages = Blueprint("accounts", __name__, template_folder="../templates")
 YEAR = 365 * 24 * 3600
 
 
@@ -37,14 +42,14 @@ def home(role: str) -> str:
     return url_for(endpoint if endpoint in current_app.view_functions else "accounts.account")
 
 
-def _me() -> SignedIn:
+def me() -> SignedIn:
     who = signed_in()
     assert who is not None  # behind a guard
     return who
 
 
-def _my_session() -> uuid.UUID:
-    found = _me().session_id
+def my_session() -> uuid.UUID:
+    found = me().session_id
     if found is None:
         raise Unauthenticated
     return found
@@ -55,14 +60,14 @@ def _my_session() -> uuid.UUID:
 def sign_in() -> str | Response:
     """The way in."""
     if signed_in() is not None:
-        return redirect(local_path(request.args.get("next")) or home(_me().actor.role))
+        return redirect(local_path(request.args.get("next")) or home(me().actor.role))
     return _sign_in_form()
 
 
 def _sign_in_form(*, failed: bool = False) -> str:
     return render_template(
         "accounts/sign_in.html", failed=failed, login=request.form.get("login", ""),
-        next=local_path(request.values.get("next")) or "", demo=current_app.extensions["helpline_settings"].demo,
+        next=local_path(request.values.get("next")) or "", chosen="chosen" in request.args,
     )  # fmt: skip
 
 
@@ -86,7 +91,7 @@ def start() -> str | Response | tuple[str, int]:
 @guard(Permission.OWN_ACCOUNT, locked=True)
 def sign_out() -> Response:
     """End this session."""
-    sessions.sign_out(acting(), _my_session())
+    sessions.sign_out(acting(), my_session())
     session.clear()
     return redirect(url_for("accounts.sign_in"), 303)
 
@@ -95,7 +100,7 @@ def sign_out() -> Response:
 @guard(Permission.OWN_ACCOUNT, locked=True)
 def lock() -> Response:
     """Lock this session. A form without script goes on to the neutral page."""
-    sessions.lock(acting(), _my_session())
+    sessions.lock(acting(), my_session())
     return redirect(url_for("accounts.leave"), 303) if request.form.get("leave") else Response(status=204)
 
 
@@ -104,18 +109,18 @@ def lock() -> Response:
 def unlock() -> str | Response:
     """The page that asks for the password, for who came back by an address or has no script."""
     after = local_path(request.args.get("next"))
-    return _unlock_form(after) if _me().locked else redirect(after or home(_me().actor.role))
+    return _unlock_form(after) if me().locked else redirect(after or home(me().actor.role))
 
 
 def _unlock_form(after: str | None, *, failed: bool = False) -> str:
-    return render_template("accounts/unlock.html", failed=failed, next=after or "", name=_me().name)
+    return render_template("accounts/unlock.html", failed=failed, next=after or "", name=me().name)
 
 
 @pages.post("/unlock")
 @guard(Permission.OWN_ACCOUNT, locked=True)
 def open_again() -> Any:
     """Unlock. The dialog in the page asks for JSON; the page of its own posts `next`."""
-    opened = sessions.unlock(acting(), _my_session(), request.form.get("password", ""))
+    opened = sessions.unlock(acting(), my_session(), request.form.get("password", ""))
     own_page = "next" in request.form
     if opened is None:
         session.clear()
@@ -123,7 +128,7 @@ def open_again() -> Any:
         return redirect(back, 303) if own_page else jsonify(location=back)
     after = local_path(request.form.get("next"))
     if opened:
-        return redirect(after or home(_me().actor.role), 303) if own_page else jsonify(csrf_token=generate_csrf())
+        return redirect(after or home(me().actor.role), 303) if own_page else jsonify(csrf_token=generate_csrf())
     return (_unlock_form(after, failed=True), 422) if own_page else (jsonify(), 403)
 
 
@@ -167,13 +172,84 @@ def _keep(response: Response, name: str, value: str) -> None:
     response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="Lax", secure=secure)
 
 
-@pages.get("/account")
-@guard(Permission.OWN_ACCOUNT)
-def account() -> str:
-    return render_template("accounts/account.html")
-
-
 @pages.get("/forgotten")
 @public()
 def forgotten() -> str:
-    return render_template("accounts/forgotten.html")
+    """Ask for a link by which to choose a new password."""
+    return render_template("accounts/forgotten.html", sent=False)
+
+
+@pages.post("/forgotten")
+@public()
+def send_link() -> str:
+    """Send it, if there is such a person; the answer is the same if there is not."""
+    passwords.request_password_reset(acting(), request.form.get("login", ""), request.remote_addr or "")
+    return render_template("accounts/forgotten.html", sent=True)
+
+
+def _choosing(problem: Exception | None = None, *, purpose: LinkPurpose, token: str) -> str | tuple[str, int]:
+    try:
+        holder = passwords.open_link(acting(), purpose, token)
+    except Invalid:
+        words = {
+            "title": _("This link has ended"),
+            "text": _("It worked once, or its time is over. Ask for a new one."),
+        }
+        ask = (url_for("accounts.forgotten"), _("Ask for a new link"))
+        return render_template("error.html", status=410, words=words, next=ask), 410
+    return render_template(
+        "accounts/choose_password.html", login=holder.login, form=refused(problem), shortest=rules.SHORTEST,
+        invited=purpose is LinkPurpose.INVITATION,
+    )  # fmt: skip
+
+
+def _redraw(problem: Exception, *, token: str) -> str | tuple[str, int]:
+    return _choosing(problem, purpose=LinkPurpose(request.path.split("/")[1]), token=token)
+
+
+@pages.get("/invitation/<token>")
+@public()
+def invitation(token: str) -> str | tuple[str, int]:
+    """Choose a first password. Opening the link changes nothing: mail scanners do."""
+    return _choosing(purpose=LinkPurpose.INVITATION, token=token)
+
+
+@pages.get("/password/<token>")
+@public()
+def new_password(token: str) -> str | tuple[str, int]:
+    """Choose a new password."""
+    return _choosing(purpose=LinkPurpose.PASSWORD, token=token)
+
+
+@pages.post("/invitation/<token>")
+@public(retry=_redraw)
+def join(token: str) -> Response:
+    """Take the first password."""
+    return _accept(LinkPurpose.INVITATION, token)
+
+
+@pages.post("/password/<token>")
+@public(retry=_redraw)
+def take_password(token: str) -> Response:
+    """Take the new password."""
+    return _accept(LinkPurpose.PASSWORD, token)
+
+
+def _accept(purpose: LinkPurpose, token: str) -> Response:
+    passwords.accept_link(acting(), purpose, token, request.form.get("password", ""))
+    session.clear()
+    return redirect(url_for("accounts.sign_in", chosen="1"), 303)
+
+
+SENTENCES.update(
+    {
+        "password_short": lambda: _(
+            "Use at least %(count)s characters. A few words in a row are easy to keep in mind.", count=rules.SHORTEST
+        ),
+        "password_long": lambda: _("That is longer than %(count)s characters.", count=rules.LONGEST),
+        "password_common": lambda: _("Many people use this one, so it is guessed first. Choose other words."),
+        "password_names": lambda: _("Too much of it is names that others know. Add words of your own."),
+        "password_wrong": lambda: _("That is not your present password."),
+        "link_expired": lambda: _("This link has ended."),
+    }
+)

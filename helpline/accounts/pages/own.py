@@ -1,0 +1,122 @@
+"""One's own account: name, language, password, open sessions, API tokens."""
+
+import uuid
+from typing import Any
+
+from flask import redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import login_user
+from werkzeug.wrappers import Response
+
+from helpline.accounts import queries
+from helpline.accounts.pages.door import me, my_session, pages
+from helpline.accounts.schemas import MeIn, PasswordIn, TokenIn, TokenMadeOut, TokensOut
+from helpline.accounts.services import passwords, sessions, staff, tokens
+from helpline.foundation.access.permissions import Permission
+from helpline.foundation.errors import Unauthenticated
+from helpline.foundation.i18n import format_when
+from helpline.web.errors import SENTENCES
+from helpline.web.forms import posted, refused
+from helpline.web.frame import LOCALES
+from helpline.web.guard import acting, guard
+
+__all__ = ["pages"]
+
+THEMES = [("", _l("As the system")), ("light", _l("Light")), ("dark", _l("Night"))]
+SENTENCES["scope_unfit"] = lambda: _("Choose at least one thing, and only what your own role may do.")
+
+
+def _draw(problem: Exception | None = None, which: str = "", **_args: Any) -> str:
+    ctx = acting()
+    user = queries.get_user(ctx.actor.id)
+    mine = {
+        "items": [
+            {
+                "id": row.id, "began": format_when(row.created_at, ctx.now), "seen": format_when(row.seen_at, ctx.now),
+                "here": row.id == me().session_id,
+            }
+            for row in sessions.list_sessions(ctx)
+        ]
+    }  # fmt: skip
+    return render_template(
+        "accounts/account.html", user={"name": user.name, "login": user.login, "email": user.email,
+        "locale": user.locale, "theme": user.theme}, locales=[(code, name) for code, name in LOCALES], themes=THEMES,
+        form=refused(problem) if which == "own" else None, saved=request.args.get("saved"),
+        password_form=refused(problem) if which == "password" else None, sessions=mine["items"],
+    )  # fmt: skip
+
+
+@pages.get("/account")
+@guard(Permission.OWN_ACCOUNT)
+def account() -> str:
+    """My account."""
+    return _draw()
+
+
+@pages.post("/account")
+@guard(Permission.OWN_ACCOUNT, retry=lambda problem: _draw(problem, "own"))
+def save_account() -> Response:
+    """Save name, language and theme."""
+    wishes = MeIn().load({"theme": ""} | posted())
+    staff.set_own(acting(), **wishes)
+    return redirect(url_for("accounts.account", saved="own"), 303)
+
+
+@pages.post("/account/password")
+@guard(Permission.OWN_ACCOUNT, retry=lambda problem: _draw(problem, "password"))
+def change_password() -> Response:
+    """Replace my password; every other session ends."""
+    given = PasswordIn().load(posted())
+    token = passwords.change_password(acting(), given["current"], given["password"])
+    who = sessions.identify_session(token)
+    if who is None:
+        raise Unauthenticated
+    session.clear()
+    login_user(who, remember=False)
+    return redirect(url_for("accounts.account", saved="password"), 303)
+
+
+@pages.post("/account/sessions/<uuid:session_id>/end")
+@guard(Permission.OWN_ACCOUNT)
+def end_session(session_id: uuid.UUID) -> Response:
+    """End one of my sessions, here or elsewhere."""
+    sessions.sign_out(acting(), session_id)
+    return redirect(url_for("accounts.account" if session_id != my_session() else "accounts.sign_in"), 303)
+
+
+def _draw_tokens(problem: Exception | None = None, made: dict[str, Any] | None = None) -> str:
+    ctx = acting()
+    rows = TokensOut().dump({"items": queries.list_tokens(ctx.actor.id)})["items"]
+    found = queries.list_tokens(ctx.actor.id)
+    for shown, row in zip(rows, found, strict=True):
+        shown["used"] = format_when(row.last_used_at, ctx.now) if row.last_used_at else _("never")
+        shown["until"] = format_when(row.expires_at, ctx.now) if row.expires_at else ""
+        shown["over"] = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= ctx.now)
+    return render_template(
+        "accounts/tokens.html", tokens=rows, made=made, form=refused(problem, "scopes"),
+        scopes=[(scope, scope) for scope in tokens.scopes_of(ctx)],
+    )  # fmt: skip
+
+
+@pages.get("/account/tokens", endpoint="tokens")
+@guard(Permission.OWN_ACCOUNT)
+def list_tokens() -> str:
+    """My API tokens."""
+    return _draw_tokens()
+
+
+@pages.post("/account/tokens")
+@guard(Permission.OWN_ACCOUNT, retry=_draw_tokens)
+def create_token() -> tuple[str, int]:
+    """Make a token, and show it this once."""
+    made = tokens.create_api_token(acting(), TokenIn().load(posted("scopes")))
+    return _draw_tokens(made=TokenMadeOut().dump(made)), 201
+
+
+@pages.post("/account/tokens/<uuid:token_id>/revoke")
+@guard(Permission.OWN_ACCOUNT)
+def revoke_token(token_id: uuid.UUID) -> Response:
+    """Revoke a token."""
+    tokens.revoke_api_token(acting(), token_id)
+    return redirect(url_for("accounts.tokens"), 303)

@@ -1,0 +1,240 @@
+"""Staff, teams, centres and tokens as pages and the API take and show them."""
+
+from typing import Any
+
+from marshmallow import fields as f
+from marshmallow import post_load
+from marshmallow.validate import Email, Length, OneOf, Range, Regexp
+
+from helpline.accounts.commands import CreateToken, InviteUser, SaveCentre, SaveTeam
+from helpline.foundation.access.permissions import FieldGroup, Permission, Role
+from helpline.foundation.i18n import LANGUAGES
+from helpline.web.schema import In, Out, RecordOut
+
+G = FieldGroup
+STAFF_ROLES = tuple(role for role in Role if role is not Role.PARTNER)
+_NAME = Length(min=1, max=120)
+_LOGIN = Regexp(r"^[A-Za-z0-9][A-Za-z0-9._-]{1,63}\Z")
+_CODE = Regexp(r"^[A-Z]{1,8}\Z")
+_VERSION = Range(min=1, max=2**31 - 1)
+_ROLE = OneOf([role.value for role in STAFF_ROLES])
+
+
+class UserIn(In):
+    group = G.DIRECTORY
+
+    name = f.String(required=True, validate=_NAME)
+    role = f.String(required=True, validate=_ROLE)
+    team_ids = f.List(f.UUID(), load_default=list, validate=Length(max=100))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> Any:
+        return data | {"role": Role(data["role"]), "team_ids": tuple(dict.fromkeys(data["team_ids"]))}
+
+
+class InvitationIn(UserIn):
+    """Mint `user_id` (UUIDv7): inviting twice by one id is one invitation. `login` and `email` count in lower case."""
+
+    user_id = f.UUID(required=True)
+    login = f.String(required=True, validate=_LOGIN)
+    email = f.String(required=True, validate=[Email(), Length(max=254)])
+    locale = f.String(required=True, validate=OneOf(LANGUAGES))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> InviteUser:
+        return InviteUser(**super().make(data))
+
+
+class UserChangeIn(UserIn):
+    """Everything as it shall stand, and the version it replaces."""
+
+    version = f.Integer(required=True, validate=_VERSION)
+
+
+class VersionIn(In):
+    group = G.DIRECTORY
+
+    version = f.Integer(required=True, validate=_VERSION)
+
+
+class UserItemOut(RecordOut):
+    """A colleague."""
+
+    kind = "user"
+    group = G.DIRECTORY
+
+    id = f.UUID(required=True)
+    name = f.String()
+    role = f.String()
+    status = f.String()
+    team_ids = f.List(f.UUID())
+
+
+class UserOut(UserItemOut):
+    """A colleague as their administrator sees them."""
+
+    login = f.String()
+    email = f.String()
+    locale = f.String()
+    demo = f.Boolean()
+    created_at = f.AwareDateTime()
+    deactivated_at = f.AwareDateTime(allow_none=True)
+    version = f.Integer()
+
+
+class UsersOut(Out):
+    group = G.DIRECTORY
+
+    items = f.List(f.Nested(UserItemOut))
+
+
+class TeamBodyIn(In):
+    group = G.DIRECTORY
+
+    name = f.String(required=True, validate=_NAME)
+    places = f.List(f.UUID(), load_default=list, validate=Length(max=500))
+    active = f.Boolean(load_default=True)
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> Any:
+        return data | {"places": tuple(dict.fromkeys(data["places"]))}
+
+
+class TeamIn(TeamBodyIn):
+    """A new team. `places`: the provinces it covers."""
+
+    team_id = f.UUID(required=True)
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> SaveTeam:
+        return SaveTeam(**super().make(data))
+
+
+class TeamChangeIn(TeamBodyIn):
+    version = f.Integer(required=True, validate=_VERSION)
+
+
+class TeamOut(Out):
+    group = G.DIRECTORY
+
+    id = f.UUID(required=True)
+    name = f.String()
+    places = f.List(f.UUID())
+    active = f.Boolean()
+    version = f.Integer()
+
+
+class TeamsOut(Out):
+    group = G.DIRECTORY
+
+    items = f.List(f.Nested(TeamOut))
+
+
+class CentreIn(In):
+    """`code` begins the numbers of cases; the first of `languages` is the usual one."""
+
+    group = G.DIRECTORY
+
+    version = f.Integer(required=True, validate=_VERSION)
+    name = f.String(required=True, validate=_NAME)
+    code = f.String(required=True, validate=_CODE)
+    timezone = f.String(required=True, validate=Length(max=60))
+    languages = f.List(f.String(validate=OneOf(LANGUAGES)), required=True, validate=Length(min=1, max=10))
+    phone = f.String(load_default="", validate=Length(max=60))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> tuple[int, SaveCentre]:
+        version = data.pop("version")
+        return version, SaveCentre(**data | {"languages": tuple(dict.fromkeys(data["languages"]))})
+
+
+class CentreOut(Out):
+    group = G.DIRECTORY
+
+    id = f.UUID(required=True)
+    name = f.String()
+    code = f.String()
+    country = f.String()
+    timezone = f.String()
+    languages = f.List(f.String())
+    phone = f.String()
+    version = f.Integer()
+
+
+class MeIn(In):
+    """The caller's own settings; what is left out stays."""
+
+    group = G.ACCOUNT
+
+    name = f.String(validate=_NAME)
+    locale = f.String(validate=OneOf(LANGUAGES))
+    theme = f.String(validate=OneOf(["", "light", "dark"]))
+
+
+class MeOut(Out):
+    """Who is asking, and what they may do."""
+
+    group = G.ACCOUNT
+
+    id = f.UUID(required=True)
+    name = f.String()
+    login = f.String()
+    email = f.String()
+    role = f.String()
+    locale = f.String()
+    theme = f.String()
+    centre_id = f.UUID()
+    team_ids = f.List(f.UUID())
+    permissions = f.List(f.String())
+
+
+class TokenIn(In):
+    """`scopes`: permissions of the caller's own role. `days`: how long it counts, a year at most."""
+
+    group = G.ACCOUNT
+
+    name = f.String(required=True, validate=_NAME)
+    scopes = f.List(f.String(validate=OneOf([p.value for p in Permission])), required=True, validate=Length(min=1))
+    days = f.Integer(required=True, validate=Range(min=1, max=366))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> CreateToken:
+        return CreateToken(**data | {"scopes": tuple(data["scopes"])})
+
+
+class TokenOut(Out):
+    group = G.ACCOUNT
+
+    id = f.UUID(required=True)
+    name = f.String()
+    scopes = f.List(f.String())
+    created_at = f.AwareDateTime()
+    last_used_at = f.AwareDateTime(allow_none=True)
+    expires_at = f.AwareDateTime(allow_none=True)
+    revoked_at = f.AwareDateTime(allow_none=True)
+
+
+class TokenMadeOut(Out):
+    """A new token: `token` is shown this once."""
+
+    group = G.ACCOUNT
+
+    id = f.UUID(required=True)
+    name = f.String()
+    scopes = f.List(f.String())
+    created_at = f.AwareDateTime()
+    expires_at = f.AwareDateTime()
+    token = f.String(required=True)
+
+
+class TokensOut(Out):
+    group = G.ACCOUNT
+
+    items = f.List(f.Nested(TokenOut))
+
+
+class PasswordIn(In):
+    group = G.ACCOUNT
+
+    current = f.String(required=True, validate=Length(max=1000))
+    password = f.String(required=True, validate=Length(max=1000))
