@@ -60,7 +60,10 @@ class Call(Sealed, Model):
     ended_at: Mapped[datetime | None]
     logged_at: Mapped[datetime]
     caller_relation: Mapped[str]
-    caller_person_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("persons.id"))
+    # Deferred: the call is written first, so that a second posting of it adds nobody.
+    caller_person_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("persons.id", deferrable=True, initially="DEFERRED")
+    )
     place_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("places.id"))
     province_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("places.id"))
     risk_level: Mapped[str]

@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
-from helpline.calls.vocabulary import Answer, RiskLevel, RiskReasonCode
+from helpline.calls.vocabulary import Answer as Answer
+from helpline.calls.vocabulary import DangerAnswers as DangerAnswers
+from helpline.calls.vocabulary import RiskLevel, RiskReasonCode
 from helpline.foundation.calendar import utc
+from helpline.foundation.errors import Invalid
 
 _HIGH_SUBCATEGORIES = (
     "child_abduction", "female_genital_mutilation", "online_child_sexual_abuse_and_exploitation", "sexual_violence",
@@ -21,17 +25,6 @@ _MEDIUM_SUBCATEGORIES = (
     "child_early_forced_marriage", "child_labour", "lost_or_unaccounted_for", "neglect", "physical_violence",
     "psychological_emotional_violence", "runaway", "self_harm", "traumatic_distress",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class DangerAnswers:
-    """The four questions asked once, and the one that follows a yes about suicide. Not asked means unknown."""
-
-    hurt: Answer = Answer.UNKNOWN  # hurt, or about to be?
-    suicide_thoughts: Answer = Answer.UNKNOWN
-    near_person_feared: Answer = Answer.UNKNOWN  # with the person feared, or that person is nearby?
-    sexual_violence: Answer = Answer.UNKNOWN
-    suicide_means: Answer = Answer.UNKNOWN  # a plan, or the means at hand?
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +125,36 @@ def _from_subcategories(codes: Iterable[str], policy: RiskPolicy) -> list[tuple[
     return [
         (level, RiskReason(RiskReasonCode.SUBCATEGORY, code)) for level, code in known if level is not RiskLevel.LOW
     ]
+
+
+def check_times(started_at: datetime, ended_at: datetime, now: datetime) -> None:
+    """Raises Invalid("in_future" | "ends_before_start") beside the field it belongs to."""
+    if started_at > now:
+        raise Invalid("in_future", "started_at")
+    if ended_at > now:
+        raise Invalid("in_future", "ended_at")
+    if ended_at < started_at:
+        raise Invalid("ends_before_start", "ended_at")
+
+
+def judge(
+    answers: DangerAnswers,
+    subcategories: Iterable[str],
+    ages: Iterable[int | None],
+    override: RiskLevel | None = None,
+    policy: RiskPolicy = NATIONAL_PRACTICE,
+) -> tuple[RiskLevel, list[dict[str, str]]]:
+    """The level of a call and its reasons as stored; the youngest child counts, and a person's own judgement wins."""
+    known = [age for age in ages if age is not None]
+    risk = assess_risk(answers, subcategories, min(known, default=None), policy)
+    reasons = [
+        {"code": reason.code.value} | ({"value": reason.value} if reason.value else {}) for reason in risk.reasons
+    ]
+    if override is None or override is risk.level:
+        return risk.level, reasons
+    return override, [{"code": RiskReasonCode.JUDGED.value, "value": risk.level.value}, *reasons]
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Names of the fields in which two snapshots of a call differ."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -1,6 +1,12 @@
 """The closed lists of words about calls."""
 
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
+
+from helpline.people.vocabulary import Answer as Answer
 
 
 class RiskLevel(StrEnum):
@@ -17,12 +23,15 @@ class RiskLevel(StrEnum):
         return list(RiskLevel).index(self)
 
 
-class Answer(StrEnum):
-    """To a question that a child may not answer."""
+@dataclass(frozen=True, slots=True)
+class DangerAnswers:
+    """The four questions asked once, and the one that follows a yes about suicide. Not asked means unknown."""
 
-    NO = "no"
-    UNKNOWN = "unknown"
-    YES = "yes"
+    hurt: Answer = Answer.UNKNOWN  # hurt, or about to be?
+    suicide_thoughts: Answer = Answer.UNKNOWN
+    near_person_feared: Answer = Answer.UNKNOWN  # with the person feared, or that person is nearby?
+    sexual_violence: Answer = Answer.UNKNOWN
+    suicide_means: Answer = Answer.UNKNOWN  # a plan, or the means at hand?
 
 
 class RiskReasonCode(StrEnum):
@@ -36,6 +45,7 @@ class RiskReasonCode(StrEnum):
     MAYBE_HURT_NEAR_PERSON_FEARED = "maybe_hurt_near_person_feared"
     NEAR_PERSON_FEARED = "near_person_feared"
     SUBCATEGORY = "subcategory"
+    JUDGED = "judged"  # by a person, who gave a reason
     YOUNG_CHILD = "young_child"
     NO_DANGER_FOUND = "no_danger_found"
 
@@ -112,3 +122,162 @@ class CallAction(StrEnum):
 class CallSource(StrEnum):
     LIVE = "live"
     IMPORTED = "imported"
+
+
+class CallChange(StrEnum):
+    """What made an earlier version of a call."""
+
+    CORRECTED = "corrected"
+    VOIDED = "voided"
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A call just written, or found written already (`first` is false)."""
+
+    id: uuid.UUID
+    number: int
+    risk_level: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A centre's country and, where a place was named, its path from the province down."""
+
+    country: str
+    place_path: tuple[uuid.UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls a list shows; None does not narrow. Days and hours are local to `zone`; `last` is included.
+
+    The first five say how far the actor reaches.
+    """
+
+    centre_id: uuid.UUID | None = None
+    team_ids: tuple[uuid.UUID, ...] | None = None
+    operator_id: uuid.UUID | None = None
+    granted: bool = False
+    zone: str = "UTC"
+    kind: str | None = None
+    channel: str | None = None
+    category: str | None = None  # the main reason: a category with all of its own, or one subcategory
+    any_category: str | None = None
+    province: uuid.UUID | None = None
+    risk: str | None = None
+    source: str | None = None
+    gender: str | None = None
+    age_band: str | None = None
+    first: date | None = None
+    last: date | None = None
+    hour: int | None = None
+    weekday: int | None = None  # ISO: Monday is 1
+    voided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TermRow:
+    code: str
+    names: dict[str, str]
+    group_names: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person of a call, in the clear."""
+
+    id: uuid.UUID
+    name: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+    age: int | None
+    age_known: str
+    gender: str
+    language: str | None
+    nationality: str | None
+    ethnicity: str | None
+    schooling: str | None
+    living_situation: str | None
+    disability: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call in a list: nothing sealed. `children`: (gender, age band) each."""
+
+    id: uuid.UUID
+    number: int
+    version: int
+    kind: str
+    channel: str
+    direction: str
+    source: str
+    started_at: datetime
+    ended_at: datetime | None
+    logged_at: datetime
+    operator_id: uuid.UUID
+    operator_name: str | None
+    team_id: uuid.UUID | None
+    caller_relation: str
+    risk_level: str
+    voided_at: datetime | None
+    place_id: uuid.UUID | None
+    province_id: uuid.UUID | None
+    place_names: dict[str, str] | None
+    province_names: dict[str, str] | None
+    category: str | None
+    category_names: dict[str, str] | None
+    children: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallDetail(CallRow):
+    """A call with its words and people, for its page."""
+
+    risk_reasons: list[dict[str, Any]]
+    risk_reason: str | None = field(repr=False)
+    danger: dict[str, str]
+    actions: list[str]
+    narrative: str | None = field(repr=False)
+    void_reason: str | None = field(repr=False)
+    place_label: dict[str, str]
+    categories: list[TermRow]
+    caller: PersonRow | None
+    people: list[PersonRow]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """What a call said before a change, by whom it was changed, when and why."""
+
+    id: uuid.UUID
+    call_id: uuid.UUID
+    version: int
+    at: datetime
+    actor_id: uuid.UUID
+    actor_name: str | None
+    action: str
+    before: dict[str, Any] = field(repr=False)
+    reason: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierCall:
+    """A call from the same number before."""
+
+    id: uuid.UUID
+    number: int
+    kind: str
+    started_at: datetime
+    ended_at: datetime | None
+    risk_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftCounts:
+    """What somebody did since the shift began."""
+
+    answered: int
+    counselling: int
+    severe: int

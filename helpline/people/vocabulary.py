@@ -12,6 +12,14 @@ class Gender(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Answer(StrEnum):
+    """To a question that a child may not answer."""
+
+    NO = "no"
+    UNKNOWN = "unknown"
+    YES = "yes"
+
+
 class PersonRole(StrEnum):
     CHILD = "child"
     CALLER = "caller"

@@ -33,7 +33,9 @@ def upgrade() -> None:
         sa.Column("ended_at", AT),
         sa.Column("logged_at", AT, nullable=False),
         sa.Column("caller_relation", sa.Text(), nullable=False),
-        sa.Column("caller_person_id", sa.Uuid(), sa.ForeignKey("persons.id")),
+        sa.Column(
+            "caller_person_id", sa.Uuid(), sa.ForeignKey("persons.id", deferrable=True, initially="DEFERRED")
+        ),
         sa.Column("place_id", sa.Uuid(), sa.ForeignKey("places.id")),
         sa.Column("province_id", sa.Uuid(), sa.ForeignKey("places.id")),
         sa.Column("risk_level", sa.Text(), nullable=False),

@@ -1,0 +1,38 @@
+"""Which calls a list shows: what was asked, within the actor's reach."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from helpline.accounts.queries import get_centre
+from helpline.calls import queries
+from helpline.calls.vocabulary import CallFilter
+from helpline.foundation.context import Context
+from helpline.foundation.errors import Invalid
+from helpline.reference import queries as reference
+
+_ASKED = {each.name for each in fields(CallFilter)} - {"centre_id", "team_ids", "operator_id", "granted", "zone"}
+
+
+def narrowed(ctx: Context, asked: Mapping[str, Any]) -> CallFilter:
+    """Raises Invalid("province_unknown", "province")."""
+    given = {name: value for name, value in asked.items() if name in _ASKED and value is not None}
+    if "province" in given:
+        given["province"] = _province(ctx, given["province"])
+    within = replace(queries.reach(ctx), **{name: getattr(v, "value", v) for name, v in given.items()})
+    return replace(within, operator_id=ctx.actor.id) if asked.get("mine") else within
+
+
+def _province(ctx: Context, text: str) -> uuid.UUID:
+    """By id, or by its code in the centre's country."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        pass
+    country = get_centre(ctx.actor.centre_id).country if ctx.actor.centre_id else ""
+    level = reference.country(country).place_levels[0].code
+    found = next((reference.find_place_by_code(c, level, text) for c in (country, country.upper())), None)
+    if found is None:
+        raise Invalid("province_unknown", "province")
+    return found.id
