@@ -11,13 +11,24 @@ from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 from flask_migrate import Migrate, upgrade
 
+from helpline.accounts.commands import InviteUser
+from helpline.accounts.queries import find_centre_by_code
+from helpline.accounts.rules import INVITATION_DAYS
+from helpline.accounts.services.house import open_centre
+from helpline.accounts.services.passwords import link_path
+from helpline.accounts.services.staff import invite_user
+from helpline.accounts.vocabulary import LinkPurpose
+from helpline.foundation.access.permissions import Role, SystemActor
+from helpline.foundation.context import Channel, system_context
 from helpline.foundation.crypto.keyring import KeyRingError, make_keys
-from helpline.foundation.db import db
+from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, HelplineError, Invalid, NotFound
+from helpline.foundation.ids import new_id
 from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.foundation.tabular.rejects import write_rejects
 from helpline.imports.commands import ImportFile
 from helpline.imports.services.running import import_file
+from helpline.reference.services import load_reference
 from helpline.settings import ROOT, Settings, SettingsError, load_settings
 
 # By name, since the application stands above its commands.
@@ -90,11 +101,53 @@ def prepare() -> None:
         upgrade()
         db.engine.dispose()
     install_context_key(settings.database_owner_url)
+    with owner.app_context():
+        _load_reference()
+        db.engine.dispose()
     worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
-    with worker.app_context():
-        for name in ("load-reference", *(["load-demo"] if settings.demo else [])):
-            if name in worker.cli.commands:
-                click.get_current_context().invoke(worker.cli.commands[name])
+    if settings.demo and "load-demo" in worker.cli.commands:
+        with worker.app_context():
+            click.get_current_context().invoke(worker.cli.commands["load-demo"])
+
+
+def _load_reference() -> None:
+    with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
+        counts = load_reference(ctx)
+    if counts:
+        click.echo("Reference data: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")
+
+
+@main.command("load-reference", with_appcontext=False)
+def load_reference_command() -> None:
+    """Bring places, reasons and holidays up to date with the files that ship; needs DATABASE_OWNER_URL."""
+    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+        _load_reference()
+
+
+@main.command("create-admin", with_appcontext=False)
+@click.option("--centre", "code", required=True, help="The centre's code, as its case numbers begin; made if new.")
+@click.option("--centre-name", default="", help="For a new centre: its name.")
+@click.option("--country", default="", help="For a new centre: KH, AR, …; its time zone and languages follow.")
+@click.option("--name", required=True, help="The administrator's name.")
+@click.option("--email", required=True, help="The administrator's address; it is also their login.")
+def create_admin(code: str, centre_name: str, country: str, name: str, email: str) -> None:
+    """Invite an administrator, and make their centre if there is none: the way into a new installation.
+
+    Prints the link at which they choose their password; needs DATABASE_OWNER_URL.
+    """
+    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+        try:
+            with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
+                known = find_centre_by_code(code)
+                centre = known or open_centre(ctx, new_id(), country.upper(), code, centre_name)
+                command = InviteUser(new_id(), name, email, email, Role.ADMIN, centre.languages[0], centre_id=centre.id)
+                event = invite_user(ctx, command)
+        except (HelplineError, ValueError) as problem:
+            raise click.ClickException(_say(problem) if isinstance(problem, HelplineError) else str(problem)) from None
+    path = link_path(LinkPurpose.INVITATION, event.user_id, event.version, event.expires_at)
+    click.echo(
+        f"{name} chooses a password here, within {INVITATION_DAYS} days:\n{_settings().public_url.rstrip('/')}{path}"
+    )
 
 
 @main.command("import-calls", with_appcontext=False)
