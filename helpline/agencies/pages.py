@@ -65,7 +65,7 @@ def _form(agency_id: uuid.UUID, typed: dict[str, Any], *, version: int | None, p
     chosen = [place for place in typed.get("coverage", []) if place]
     return render_template(
         "agencies/form.html", agency_id=agency_id, version=version, kinds=list(AgencyKind), services=list(Service),
-        sexes=list(Sex), languages=LANGUAGES, places=PLACES, form={"data": typed, "errors": _errors(problem)},
+        sexes=list(Sex), spoken=LANGUAGES, places=PLACES, form={"data": typed, "errors": _errors(problem)},
         covered=[{"value": key, "label": name} for key, name in _covered(chosen).items()],
     )  # fmt: skip
 
