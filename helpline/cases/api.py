@@ -7,13 +7,13 @@ from helpline.cases import queries, rules, services
 from helpline.cases.commands import AddNote, CloseCase, OpenCase
 from helpline.cases.schemas import (
     AssignmentIn,
+    CaseloadsOut,
     CaseOut,
     CasePage,
     CaseQuery,
     ClosingIn,
     ConsentChangeIn,
     DecisionIn,
-    LoadsOut,
     NeedsIn,
     NoteIn,
     NoteOut,
@@ -83,7 +83,7 @@ def list_obligations(case_id: uuid.UUID) -> dict[str, Any]:
 
 @api.get("/cases/<uuid:case_id>/caseworkers")
 @guard(Permission.CASE_ASSIGN)
-@api.response(200, LoadsOut)
+@api.response(200, CaseloadsOut)
 def list_caseworkers(case_id: uuid.UUID) -> dict[str, Any]:
     """Who could take the case, and how many each carries."""
     loads = queries.caseload(queries.get_case(case_id).team_id)

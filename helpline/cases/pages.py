@@ -18,10 +18,10 @@ from helpline.cases import queries, rules, services
 from helpline.cases.commands import AddNote, CloseCase, Consent
 from helpline.cases.schemas import (
     AssignmentIn,
+    CallChildOut,
     CaseItemOut,
     CaseOut,
     CaseQuery,
-    ChildOut,
     ClosingIn,
     ConsentChangeIn,
     DecisionIn,
@@ -140,7 +140,7 @@ def _open_again(problem: Exception | None, call_id: uuid.UUID) -> str:
     teams = accounts.list_teams(centre_id) if centre_id else ()
     children = [
         child | {"new_id": request.form.get(f"case_id-{child['id']}") or new_id()}
-        for child in ChildOut(many=True).dump(queries.list_children(call_id))
+        for child in CallChildOut(many=True).dump(queries.list_children(call_id))
     ]
     return render_template(
         "cases/open.html", children=children, chosen=request.form.getlist("children"), needs=NEEDS, groups=GROUPS,

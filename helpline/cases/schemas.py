@@ -188,7 +188,7 @@ class CaseOut(CaseItemOut):
     summary = f.String(allow_none=True, metadata=STORY)
 
 
-class ChildOut(RecordOut):
+class CallChildOut(RecordOut):
     """A child of a call, and the case it already has for them."""
 
     kind = "person"
@@ -261,7 +261,7 @@ class ObligationsOut(Out):
     items = f.List(f.Nested(ObligationOut))
 
 
-class LoadOut(Out):
+class CaseloadOut(Out):
     """A caseworker and their open cases; `over`: beyond what one person should carry."""
 
     group = G.DIRECTORY
@@ -272,7 +272,7 @@ class LoadOut(Out):
     over = f.Boolean()
 
 
-class LoadsOut(Out):
+class CaseloadsOut(Out):
     group = G.DIRECTORY
 
-    items = f.List(f.Nested(LoadOut))
+    items = f.List(f.Nested(CaseloadOut))

@@ -16,7 +16,7 @@ from helpline.cases.schemas import CaseItemOut, CaseOut, EventOut
 from helpline.cases.vocabulary import CaseStatus, CaseStep, TimelineRow
 from helpline.desk import queries, rules
 from helpline.desk.rules import NextCode, WorkList
-from helpline.desk.schemas import CallBriefOut, ChildOut
+from helpline.desk.schemas import CallBriefOut, CaseChildOut
 from helpline.followups.vocabulary import FollowUpRow
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.matrix import scope_of
@@ -120,7 +120,7 @@ def _may(ctx: Context) -> dict[str, bool]:
 
 
 def _child(view: queries.CaseView) -> dict[str, Any]:
-    return ChildOut().dump(view.child) if view.child else {}
+    return CaseChildOut().dump(view.child) if view.child else {}
 
 
 def _call(view: queries.CaseView) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from helpline.web.schema import RecordOut
 STORY = {"group": FieldGroup.STORY}
 
 
-class ChildOut(RecordOut):
+class CaseChildOut(RecordOut):
     """Who a case is about."""
 
     kind = "person"
