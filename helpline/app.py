@@ -47,6 +47,7 @@ from helpline.web.frame import init_frame
 from helpline.web.guard import init_guard, unguarded
 from helpline.web.headers import init_headers
 from helpline.web.health import health
+from helpline.web.words import init_words
 
 PAGES = (
     accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     init_guard(app)
     init_errors(app)
     init_frame(app)
+    init_words(app)
     init_headers(app, tls=settings.secure_cookies)
     app.view_functions["static"] = unguarded(_static(app))
     app.register_blueprint(health)

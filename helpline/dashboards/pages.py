@@ -1,5 +1,196 @@
-"""Pages of dashboards."""
+"""The supervisor's figures: each number leads to the list behind it."""
 
-from flask import Blueprint
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+from flask_babel import gettext as _
+from marshmallow import ValidationError
+
+from helpline.accounts import queries as accounts
+from helpline.calls.vocabulary import CallFilter
+from helpline.cases.rules import CASELOAD_WARNING
+from helpline.dashboards import services
+from helpline.dashboards.schemas import FiguresOut, FiguresQuery
+from helpline.dashboards.vocabulary import Period, Span
+from helpline.foundation.access.permissions import Permission
+from helpline.people.vocabulary import AgeBand, Gender
+from helpline.reference import queries as reference
+from helpline.web.guard import acting, guard
+from helpline.web.words import WORDS, word
 
 pages = Blueprint("dashboards", __name__, template_folder="templates")
+RISKS = tuple(WORDS["risk"])
+
+
+@pages.get("/figures")
+@guard(Permission.FIGURES_READ)
+def figures() -> str:
+    """Calls over a period, and what is open now."""
+    ctx = acting()
+    asked, problem = _asked()
+    own = Span(asked["first"], asked["last"])
+    period = Period.CUSTOM if own != Span(None, None) else asked["period"]
+    found = services.count_figures(ctx, period, own, team_id=asked["team"], source=asked["source"])
+    shown = FiguresOut().dump(found)
+    centre = accounts.get_centre(ctx.actor.centre_id) if ctx.actor.centre_id else None
+    teams = accounts.list_teams(ctx.actor.centre_id) if ctx.actor.centre_id else []
+    return render_template(
+        "dashboards/figures.html",
+        figures=shown, period=period.value, asked=asked, problem=problem, now=ctx.now, teams=teams,
+        periods=_periods(period), charts=_charts(shown, found.wanted, centre.country if centre else ""),
+        empty=not shown["calls"]["total"], work=_work(shown["work"]), cap=CASELOAD_WARNING,
+    )  # fmt: skip
+
+
+def _asked() -> tuple[dict[str, Any], str | None]:
+    """What the address asks for; days that cannot be read are said, and the month is shown instead."""
+    given = {name: value for name, value in request.args.items() if value.strip()}
+    try:
+        return FiguresQuery().load(given), None
+    except ValidationError as error:
+        return FiguresQuery().load({}), "; ".join(
+            str(text) for texts in error.normalized_messages().values() for text in texts
+        )
+
+
+def _periods(current: Period) -> list[dict[str, Any]]:
+    labels = {
+        Period.TODAY: _("Today"), Period.WEEK: _("7 days"), Period.MONTH: _("This month"),
+        Period.LAST_MONTH: _("Last month"), Period.YEAR: _("This year"), Period.ALL: _("All"),
+    }  # fmt: skip
+    kept = {name: value for name, value in request.args.items() if name in {"team", "source"} and value}
+    return [
+        {"label": label, "href": url_for("dashboards.figures", period=each.value, **kept), "current": each is current}
+        for each, label in labels.items()
+    ]
+
+
+def _to_calls(wanted: CallFilter, **narrower: Any) -> str:
+    """The list of the very calls that a number counts."""
+    days: dict[str, date | None] = {"from": wanted.first, "to": wanted.last}
+    both = {"source": wanted.source} | {name: day.isoformat() for name, day in days.items() if day} | narrower
+    return url_for("calls.list_calls", **{name: value for name, value in both.items() if value is not None})
+
+
+def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str, Any]:
+    calls = shown["calls"]
+    return {
+        "hours": _hours(calls["hours"], wanted),
+        "days": [
+            {"label": each["key"], "value": each["count"], "href": _to_calls(wanted, **{"from": each["key"], "to": each["key"]})}
+            for each in calls["days"]
+        ],
+        "months": [{"label": each["key"], "value": each["count"]} for each in calls["months"]],
+        "channels": _bars(calls["channels"], wanted, "channel", "channel"),
+        "kinds": _bars(calls["kinds"], wanted, "kind", "kind"),
+        "risks": _bars(calls["risks"], wanted, "risk", "risk"),
+        "categories": _categories(calls["categories"], wanted, "category", kind="counselling"),
+        "any_categories": _categories(calls["any_categories"], wanted, "any_category"),
+        "children": _children(calls["children"], wanted),
+        "places": _places(calls["provinces"], wanted, country),
+    }  # fmt: skip
+
+
+def _hours(cells: list[dict[str, Any]], wanted: CallFilter) -> list[dict[str, Any]]:
+    counts = {(cell["row"], cell["column"]): cell["count"] for cell in cells}
+    return [
+        {
+            "label": word("weekday", day),
+            "cells": [
+                {
+                    "value": counts.get((day, str(hour)), 0), "href": _to_calls(wanted, weekday=day, hour=hour),
+                    "title": f"{word('weekday', day)} {hour:02d}:00",
+                }
+                for hour in range(24)
+            ],
+        }
+        for day in WORDS["weekday"]
+    ]  # fmt: skip
+
+
+def _bars(counts: list[dict[str, Any]], wanted: CallFilter, vocabulary: str, parameter: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": word(vocabulary, each["key"]),
+            "value": each["count"],
+            "href": _to_calls(wanted, **{parameter: each["key"]}),
+        }
+        for each in counts
+    ]
+
+
+def _categories(counts: list[dict[str, Any]], wanted: CallFilter, parameter: str, **more: str) -> list[dict[str, Any]]:
+    names = {term.code: term.names for term in reference.list_terms() if term.parent_id is None}
+    locale = acting().locale
+    return [
+        {
+            "label": names.get(each["key"], {}).get(locale) or each["key"] or _("No reason noted"),
+            "value": each["count"],
+            "href": _to_calls(wanted, **more, **{parameter: each["key"]}) if each["key"] else None,
+        }
+        for each in counts
+    ]
+
+
+def _children(cells: list[dict[str, Any]], wanted: CallFilter) -> dict[str, Any]:
+    counts = {(cell["row"], cell["column"]): cell["count"] for cell in cells}
+    rows = [
+        {
+            "label": word("age_band", band.value),
+            "cells": [
+                {
+                    "value": counts.get((band, gender), 0),
+                    "href": _to_calls(wanted, age_band=band.value, gender=gender.value),
+                }
+                for gender in Gender
+            ],
+        }
+        for band in AgeBand
+        if any((band, gender) in counts for gender in Gender)
+    ]
+    return {"columns": [word("gender", gender.value) for gender in Gender], "rows": rows}
+
+
+def _places(counts: list[dict[str, Any]], wanted: CallFilter, country: str) -> dict[str, Any]:
+    """Tiles placed as on the map, and what has no tile."""
+    by_id = {each["key"]: each["count"] for each in counts}
+    told = reference.country(country)
+    locale = acting().locale
+    places = {place.code: place for place in reference.list_places(country, told.place_levels[0].code)}
+    tiles = [
+        {
+            "code": tile.label, "name": places[tile.code].names.get(locale) or next(iter(places[tile.code].names.values())),
+            "value": by_id.get(str(places[tile.code].id), 0), "col": tile.column, "row": tile.row,
+            "href": _to_calls(wanted, province=places[tile.code].id),
+        }
+        for tile in told.tile_map
+        if tile.code in places
+    ]  # fmt: skip
+    return {"tiles": tiles, "across": max((tile["col"] for tile in tiles), default=1), "untold": by_id.get("", 0)}
+
+
+def _work(work: dict[str, Any]) -> dict[str, Any]:
+    cases = {each["key"]: each["count"] for each in work["cases_by_risk"]}
+    overdue = {each["key"]: each["count"] for each in work["overdue_by_risk"]}
+    referrals = {each["key"]: each["count"] for each in work["referrals"]}
+    grave = ("immediate", "high")
+    return {
+        "open": sum(cases.values()), "overdue": sum(overdue.values()), "exhausted": referrals.get("exhausted", 0),
+        "overdue_grave": sum(overdue.get(risk, 0) for risk in grave),
+        "open_grave": sum(cases.get(risk, 0) for risk in grave), "waiting": referrals.get("asked", 0),
+        "risks": [
+            {"label": word("risk", risk), "value": cases.get(risk, 0), "href": url_for("cases.list_cases", risk_level=risk)}
+            for risk in RISKS
+        ],
+        "referrals": [
+            {"label": word("referral_state", state), "value": referrals[state],
+             "href": url_for("referrals.list_referrals", state=state)}
+            for state in WORDS["referral_state"] if state in referrals
+        ],
+        "loads": [
+            {"label": each["name"], "value": each["count"], "bad": each["count"] > CASELOAD_WARNING,
+             "href": url_for("cases.list_cases", caseworker_id=each["user_id"])}
+            for each in work["caseload"]
+        ],
+    }  # fmt: skip

@@ -1,0 +1,67 @@
+"""Words for the codes that stand in the database, by vocabulary: `word("channel", "sms")`. A test holds it complete."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+from flask_babel import lazy_gettext as _l
+
+WORDS: Mapping[str, Mapping[str, object]] = {
+    "risk": {"immediate": _l("Immediate"), "high": _l("High"), "medium": _l("Medium"), "low": _l("Low")},
+    "channel": {
+        "phone": _l("Phone"), "sms": _l("SMS"), "web_chat": _l("Web chat"), "messenger": _l("Messenger"),
+        "email": _l("E-mail"), "letter": _l("Letter"), "walk_in": _l("Walk-in"), "social": _l("Social media"),
+    },
+    "direction": {"in": _l("in"), "out": _l("out")},
+    "kind": {
+        "counselling": _l("Counselling"), "silent": _l("Silent"), "hang_up": _l("Hung up"), "abusive": _l("Abusive"),
+        "thanks": _l("Thanks"), "wrong_number": _l("Wrong number"), "test": _l("Test"),
+        "information": _l("Information"), "other": _l("Other"),
+    },
+    "gender": {"female": _l("Girl"), "male": _l("Boy"), "other": _l("Other"), "unknown": _l("Not told")},
+    "adult_gender": {"female": _l("Woman"), "male": _l("Man"), "other": _l("Other"), "unknown": _l("Not told")},
+    "age_known": {"exact": _l("Exact"), "about": _l("About"), "unknown": _l("Not told")},
+    "age_band": {
+        "unborn": _l("Unborn"), "0-5": _l("0–5"), "6-9": _l("6–9"), "10-12": _l("10–12"), "13-15": _l("13–15"),
+        "16-17": _l("16–17"), "18-25": _l("18–25"), "26+": _l("26 and over"), "unknown": _l("Not told"),
+    },
+    "relation": {
+        "self": _l("The child"), "parent": _l("Parent"), "sibling": _l("Brother or sister"),
+        "relative": _l("Relative"), "neighbour": _l("Neighbour"), "friend": _l("Friend"), "teacher": _l("Teacher"),
+        "police": _l("Police"), "health_worker": _l("Health worker"),
+        "other_professional": _l("Another professional"), "other": _l("Somebody else"), "unknown": _l("Not told"),
+    },
+    "answer": {"yes": _l("Yes"), "no": _l("No"), "unknown": _l("Not known")},
+    "action": {
+        "counselling": _l("Counselling"), "information": _l("Information"), "safety_plan": _l("Safety plan"),
+        "direct_intervention": _l("Direct intervention"), "resources": _l("Resources recommended"),
+        "referral_child_protection": _l("Referred: child protection"), "referral_health": _l("Referred: health"),
+        "referral_police": _l("Referred: police"), "referral_mental_health": _l("Referred: mental health"),
+        "referral_school": _l("Referred: school"), "referral_legal": _l("Referred: legal help"),
+        "referral_shelter": _l("Referred: shelter"), "referral_other": _l("Referred: elsewhere"),
+        "emergency_dispatch": _l("Emergency sent"), "abuse_material_reported": _l("Abuse material reported"),
+    },
+    "source": {"live": _l("Logged here"), "imported": _l("From an old log")},
+    "weekday": {
+        "1": _l("Mon"), "2": _l("Tue"), "3": _l("Wed"), "4": _l("Thu"), "5": _l("Fri"), "6": _l("Sat"), "7": _l("Sun"),
+    },
+    "referral_state": {
+        "requested": _l("Looking for an agency"), "asked": _l("Waiting for an answer"), "accepted": _l("Accepted"),
+        "exhausted": _l("Nobody could help"), "withdrawn": _l("Withdrawn"), "service_started": _l("Service begun"),
+        "delivered": _l("Service given"), "not_delivered": _l("Service not given"),
+    },
+    "import_state": {
+        "uploaded": _l("Waiting for its columns"), "checking": _l("Being read"), "checked": _l("Ready to import"),
+        "importing": _l("Being imported"), "done": _l("Imported"), "failed": _l("Could not be read"),
+    },
+}  # fmt: skip
+
+
+def word(vocabulary: str, code: object) -> str:
+    """The word for a code in the language of the moment; the code itself where none is known; "" for None."""
+    if code is None:
+        return ""
+    return str(WORDS[vocabulary].get(str(code), code))
+
+
+def init_words(app: Flask) -> None:
+    app.jinja_env.globals["word"] = word
