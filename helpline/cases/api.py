@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from helpline.cases import queries, rules, services
+from helpline.cases import queries, services
 from helpline.cases.commands import AddNote, CloseCase, OpenCase
 from helpline.cases.schemas import (
     AssignmentIn,
@@ -25,7 +25,7 @@ from helpline.cases.schemas import (
     StepIn,
     TimelineOut,
 )
-from helpline.cases.vocabulary import CaseRow, NoteKind
+from helpline.cases.vocabulary import CASELOAD_WARNING, CaseRow, NoteKind
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.web.api import ApiBlueprint
@@ -89,7 +89,7 @@ def list_caseworkers(case_id: uuid.UUID) -> dict[str, Any]:
     loads = queries.caseload(queries.get_case(case_id).team_id)
     return {"items": [
         {"id": load.id, "name": load.name, "open_cases": load.open_cases,
-         "over": load.open_cases > rules.CASELOAD_WARNING}
+         "over": load.open_cases > CASELOAD_WARNING}
         for load in loads
     ]}  # fmt: skip
 

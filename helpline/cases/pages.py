@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from helpline.accounts import queries as accounts
 from helpline.agencies.vocabulary import Service
-from helpline.cases import queries, rules, services
+from helpline.cases import queries, services
 from helpline.cases.commands import AddNote, CloseCase, Consent
 from helpline.cases.schemas import (
     AssignmentIn,
@@ -32,7 +32,7 @@ from helpline.cases.schemas import (
     RiskIn,
     StepIn,
 )
-from helpline.cases.vocabulary import CaseRow, CaseStep, CloseReason, NoteKind
+from helpline.cases.vocabulary import CASELOAD_WARNING, CaseRow, CaseStep, CloseReason, NoteKind
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.errors import Invalid
@@ -180,7 +180,7 @@ def _assign_again(problem: Exception | None, case_id: uuid.UUID) -> str:
     row = queries.get_case(case_id)
     loads = [
         {"id": str(load.id), "name": load.name, "open_cases": load.open_cases,
-         "over": load.open_cases > rules.CASELOAD_WARNING}
+         "over": load.open_cases > CASELOAD_WARNING}
         for load in queries.caseload(row.team_id)
     ]  # fmt: skip
     chosen = request.form.get("caseworker_id") or str(row.caseworker_id)

@@ -15,7 +15,6 @@ from helpline.cases.commands import Consent
 from helpline.cases.vocabulary import CaseStatus, CaseStep, ConsentBy
 from helpline.foundation.errors import Conflict, Invalid
 
-CASELOAD_WARNING = 25  # open cases a caseworker (DOMAIN.md)
 _HOUR = timedelta(hours=1)
 _ASSIGN: Mapping[RiskLevel, timedelta] = MappingProxyType(
     {RiskLevel.IMMEDIATE: _HOUR, RiskLevel.HIGH: _HOUR, RiskLevel.MEDIUM: 3 * _HOUR, RiskLevel.LOW: 3 * _HOUR}

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+CASELOAD_WARNING = 25  # open cases a caseworker (DOMAIN.md); beyond it the pages warn
+
 
 class CaseStep(StrEnum):
     """Where the work on a case stands: the six steps of case management (Inter-Agency Guidelines, 2014)."""
