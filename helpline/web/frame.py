@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 
@@ -103,4 +103,4 @@ _ADDRESSES = {
 
 
 def init_frame(app: Flask) -> None:
-    app.context_processor(lambda: {"frame": _frame()})
+    app.context_processor(lambda: {"frame": _frame()} if has_request_context() else {})  # a mail has no frame
