@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from helpline.accounts import queries as accounts
 from helpline.calls.vocabulary import CallFilter
-from helpline.cases.rules import CASELOAD_WARNING
+from helpline.cases.vocabulary import CASELOAD_WARNING
 from helpline.dashboards import services
 from helpline.dashboards.schemas import FiguresOut, FiguresQuery
 from helpline.dashboards.vocabulary import Period, Span
@@ -49,9 +49,12 @@ def _asked() -> tuple[dict[str, Any], str | None]:
     try:
         return FiguresQuery().load(given), None
     except ValidationError as error:
-        return FiguresQuery().load({}), "; ".join(
-            str(text) for texts in error.normalized_messages().values() for text in texts
-        )
+        return FiguresQuery().load({}), _sentences(error.messages)
+
+
+def _sentences(messages: Any) -> str:
+    """Every message of a validation error, in one line."""
+    return " ".join(str(text) for texts in dict(messages).values() for text in texts)
 
 
 def _periods(current: Period) -> list[dict[str, Any]]:
@@ -59,7 +62,7 @@ def _periods(current: Period) -> list[dict[str, Any]]:
         Period.TODAY: _("Today"), Period.WEEK: _("7 days"), Period.MONTH: _("This month"),
         Period.LAST_MONTH: _("Last month"), Period.YEAR: _("This year"), Period.ALL: _("All"),
     }  # fmt: skip
-    kept = {name: value for name, value in request.args.items() if name in {"team", "source"} and value}
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in {"team", "source"} and value}
     return [
         {"label": label, "href": url_for("dashboards.figures", period=each.value, **kept), "current": each is current}
         for each, label in labels.items()
@@ -78,7 +81,10 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
     return {
         "hours": _hours(calls["hours"], wanted),
         "days": [
-            {"label": each["key"], "value": each["count"], "href": _to_calls(wanted, **{"from": each["key"], "to": each["key"]})}
+            {
+                "label": each["key"], "value": each["count"],
+                "href": _to_calls(wanted, **dict.fromkeys(("from", "to"), each["key"])),
+            }
             for each in calls["days"]
         ],
         "months": [{"label": each["key"], "value": each["count"]} for each in calls["months"]],
@@ -160,7 +166,7 @@ def _places(counts: list[dict[str, Any]], wanted: CallFilter, country: str) -> d
     places = {place.code: place for place in reference.list_places(country, told.place_levels[0].code)}
     tiles = [
         {
-            "code": tile.label, "name": places[tile.code].names.get(locale) or next(iter(places[tile.code].names.values())),
+            "code": tile.label, "name": places[tile.code].names.get(locale) or places[tile.code].names["en"],
             "value": by_id.get(str(places[tile.code].id), 0), "col": tile.column, "row": tile.row,
             "href": _to_calls(wanted, province=places[tile.code].id),
         }
@@ -180,8 +186,9 @@ def _work(work: dict[str, Any]) -> dict[str, Any]:
         "overdue_grave": sum(overdue.get(risk, 0) for risk in grave),
         "open_grave": sum(cases.get(risk, 0) for risk in grave), "waiting": referrals.get("asked", 0),
         "risks": [
-            {"label": word("risk", risk), "value": cases.get(risk, 0), "href": url_for("cases.list_cases", risk_level=risk)}
-            for risk in RISKS
+            {"label": word("risk", code), "value": cases.get(code, 0),
+             "href": url_for("cases.list_cases", risk_level=code)}
+            for code in RISKS
         ],
         "referrals": [
             {"label": word("referral_state", state), "value": referrals[state],

@@ -1,0 +1,50 @@
+"""Looking at the audit and at the matrix; both looks are on record themselves."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from helpline.foundation.access.engine import require
+from helpline.foundation.access.matrix import FIELDS, PERMISSIONS, field_access, scope_of
+from helpline.foundation.access.permissions import FieldGroup, Permission
+from helpline.foundation.audit.models import AuditEntry
+from helpline.foundation.audit.recorder import record
+from helpline.foundation.calendar import day_bounds
+from helpline.foundation.context import Context
+from helpline.foundation.errors import Forbidden
+from helpline.oversight import queries
+from helpline.oversight.queries import EntryFilter
+
+Key = tuple[datetime, uuid.UUID]
+
+
+def search_audit(ctx: Context, asked: dict[str, Any], after: Key | None) -> Sequence[AuditEntry]:
+    """Entries of the actor's centre by `asked` (EntryQuery), newest first, one more than a page."""
+    require(ctx, Permission.AUDIT_READ)
+    if ctx.actor.centre_id is None:
+        raise Forbidden(Permission.AUDIT_READ)
+    zone = ZoneInfo(ctx.timezone)
+    first, last = asked["first"], asked["last"]
+    wanted = EntryFilter(
+        ctx.actor.centre_id, asked["actor"], asked["action"], asked["kind"], asked["outcome"], asked["subject"],
+        day_bounds(first, zone)[0] if first else None, day_bounds(last, zone)[1] if last else None,
+    )  # fmt: skip
+    subjects = [asked["subject"]] if asked["subject"] else []
+    record(ctx, "audit.searched", "audit", *subjects, filters=sorted(name for name, value in asked.items() if value))
+    return queries.list_entries(wanted, after)
+
+
+def read_matrix(ctx: Context) -> list[dict[str, Any]]:
+    """Every role with what it may do and which fields it sees: the very tables that the service runs by."""
+    require(ctx, Permission.MATRIX_READ)
+    record(ctx, "matrix.read", "matrix")
+    return [
+        {
+            "role": str(role),
+            "permissions": {p.value: scope_of(role, p).value for p in Permission},
+            "fields": {group.value: field_access(role, group).value for group in FieldGroup},
+        }
+        for role in dict.fromkeys([*PERMISSIONS, *FIELDS])
+    ]
