@@ -31,5 +31,6 @@ def commands(settings, _scratch):
 
 if __name__ == "__main__":
     supervisor.commands = commands
+    supervisor.fingerprint = lambda *_, **__: "the code as it was"  # somebody may be editing it while this runs
     supervisor.PREPARE = ["python", "-c", "" if "DATABASE_URL" in os.environ else PREPARE]
     sys.exit(supervisor.main())

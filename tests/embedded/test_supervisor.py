@@ -87,6 +87,9 @@ def var():
         run.process.kill()
         run.process.wait()
     Run.started = ()
+    for pid in processes_of(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     until(lambda: not processes_of(folder), "everything gone")
     servers.erase(folder)
     shutil.rmtree(folder, ignore_errors=True)
