@@ -41,7 +41,8 @@ def list_agencies() -> str:
     shown = rows[: queries.PAGE]
     older = None
     if len(rows) > len(shown):
-        older = url_for(".list_agencies", **asked | {"after": encode_key(shown[-1].created_at, shown[-1].id)})
+        there: dict[str, Any] = asked | {"after": encode_key(shown[-1].created_at, shown[-1].id)}
+        older = url_for(".list_agencies", **there)
     return render_template(
         "agencies/list.html", agencies=AgencyItemOut(many=True).dump(shown), older=older, asked=asked, places=PLACES,
         services=list(Service), may_edit=holds(ctx.actor, Permission.AGENCY_EDIT),
@@ -184,10 +185,7 @@ def _errors(problem: Problem | None) -> dict[str, str]:
     if problem is None:
         return {}
     if isinstance(problem, ValidationError):
-        return {
-            str(field).replace("names", "names-km"): _first(words)
-            for field, words in problem.normalized_messages().items()
-        }
+        return {str(field).replace("names", "names-km"): _first(words) for field, words in _messages(problem).items()}
     sentences = {
         "agency_service_needed": _("Say at least one service it offers."),
         "agency_ages": _("The youngest is older than the oldest."),
@@ -198,6 +196,10 @@ def _errors(problem: Problem | None) -> dict[str, str]:
     field = problem.field if isinstance(problem, Invalid) else None
     words = sentences.get(problem.code) or sentence("stale" if isinstance(problem, Conflict) else problem.code)
     return {{"names": "names-km"}.get(field or "", field or "form"): words}
+
+
+def _messages(problem: ValidationError) -> dict[str, Any]:
+    return problem.messages if isinstance(problem.messages, dict) else {"form": problem.messages}
 
 
 def _first(words: Any) -> str:

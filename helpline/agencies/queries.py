@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -82,19 +82,19 @@ def list_agencies(ctx: Context, filters: Filters, after: Key | None = None) -> S
     rows = _scan(_narrowed(ctx, filters), after)
     if filters.open_at is None:
         return [agency for agency, _ in zip(rows, range(PAGE + 1), strict=False)]
-    zone, days = ZoneInfo(ctx.timezone), holidays(ctx, filters.open_at)
+    zone, days = ZoneInfo(ctx.timezone), holidays(filters.open_at, _own_centre(ctx))
     fitting = (a for a in rows if within_opening(hours_of(a.opening), filters.open_at, zone, days))
     return [agency for agency, _ in zip(fitting, range(PAGE + 1), strict=False)]
 
 
 def is_open(ctx: Context, opening: dict[str, Any]) -> bool:
     """Whether a place with these hours is open now."""
-    return within_opening(hours_of(opening), ctx.now, ZoneInfo(ctx.timezone), holidays(ctx, ctx.now))
+    return within_opening(hours_of(opening), ctx.now, ZoneInfo(ctx.timezone), holidays(ctx.now, _own_centre(ctx)))
 
 
-def holidays(ctx: Context, around: datetime, centre_id: uuid.UUID | None = None) -> frozenset[Any]:
+def holidays(around: datetime, centre_id: uuid.UUID) -> frozenset[date]:
     """The centre's days off near an instant, for the calendar."""
-    centre = accounts.get_centre(centre_id or ctx.actor.centre_id)
+    centre = accounts.get_centre(centre_id)
     zone = ZoneInfo(centre.timezone)
     first, last = local_day(around - _AROUND, zone), local_day(around + _AROUND, zone)
     return frozenset(holiday.on_date for holiday in reference.holidays_between(centre.country, first, last))
@@ -135,7 +135,12 @@ def _offer(agency: Agency, offer: AgencyService, covered: Sequence[uuid.UUID]) -
     )  # fmt: skip
 
 
-def _narrowed(ctx: Context, filters: Filters) -> Select[tuple[Agency]]:
+def _own_centre(ctx: Context) -> uuid.UUID:
+    assert ctx.actor.centre_id is not None  # people who read the directory belong to a centre
+    return ctx.actor.centre_id
+
+
+def _narrowed(ctx: Context, filters: Filters) -> Select[Agency]:
     statement = select(Agency).where(Agency.centre_id == ctx.actor.centre_id).options(selectinload(Agency.services))
     if filters.active is not None:
         statement = statement.where(Agency.active.is_(filters.active))
@@ -152,7 +157,7 @@ def _narrowed(ctx: Context, filters: Filters) -> Select[tuple[Agency]]:
     return statement
 
 
-def _scan(statement: Select[tuple[Agency]], after: Key | None) -> Iterator[Agency]:
+def _scan(statement: Select[Agency], after: Key | None) -> Iterator[Agency]:
     while True:
         here = statement if after is None else statement.where(tuple_(Agency.created_at, Agency.id) < after)
         rows = db.session.scalars(here.order_by(Agency.created_at.desc(), Agency.id.desc()).limit(_SCAN)).all()

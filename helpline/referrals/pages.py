@@ -165,8 +165,8 @@ def _words(problem: Problem) -> str:
         "agency_service_not_offered": _("This agency does not offer what is sought."),
     }
     if isinstance(problem, ValidationError):
-        return _("Choose one of the answers, then try again.")
-    return sentences.get(problem.code) or sentence(problem.code)
+        return str(_("Choose one of the answers, then try again."))
+    return str(sentences.get(problem.code) or sentence(problem.code))
 
 
 # The partner's page. Mail scanners open links: only a post opens anything, and the link itself is the proof.

@@ -198,7 +198,7 @@ def open_summary(case_id: uuid.UUID) -> str | None:
 def open_name() -> str | None:
     """The name of the child whom the acting partner has accepted, unsealed; None for anybody else."""
     row = db.session.execute(_ASKED_CHILD).mappings().first()
-    return unseal_row("persons", row)["name"] if row else None
+    return unseal_row("persons", dict(row))["name"] if row else None
 
 
 def list_for_case(case_id: uuid.UUID) -> list[ReferralRow]:
@@ -246,7 +246,7 @@ def need_of(referral: Referral, case: RoutingCase, now: datetime) -> Need:
 def candidates(ctx: Context, referral: Referral, offers: Sequence[Offer]) -> list[Candidate]:
     """The offers with what the referral's own history adds: places left, speed of answering, earlier refusals."""
     zone = ZoneInfo(accounts.get_centre(referral.centre_id).timezone)
-    days = agencies.holidays(ctx, ctx.now, referral.centre_id)
+    days = agencies.holidays(ctx.now, referral.centre_id)
     past = _history(referral, [offer.agency_id for offer in offers])
     return [_candidate(referral.service, offer, past[offer.agency_id], zone, days) for offer in offers]
 
@@ -293,7 +293,7 @@ def _candidate(service: str, offer: Offer, past: _Past, zone: ZoneInfo, days: fr
     )  # fmt: skip
 
 
-def _rows(statement: Select[Any]) -> list[ReferralRow]:
+def _rows(statement: Select[Referral, str]) -> list[ReferralRow]:
     found = db.session.execute(statement.order_by(Referral.requested_at.desc(), Referral.id.desc())).all()
     asks: defaultdict[uuid.UUID, list[AskRow]] = defaultdict(list)
     rows = db.session.execute(

@@ -117,7 +117,7 @@ def add_request(ctx: Context, referral_id: uuid.UUID, case: RoutingCase, service
 
 def ask_agency(ctx: Context, referral: Referral, offer: Offer, ranked: rules.Ranked, *, by_hand: bool = False) -> None:
     zone = ZoneInfo(accounts.get_centre(referral.centre_id).timezone)
-    opening = opens_next(offer.hours, ctx.now, zone, agencies.holidays(ctx, ctx.now, referral.centre_id))
+    opening = opens_next(offer.hours, ctx.now, zone, agencies.holidays(ctx.now, referral.centre_id))
     due = rules.answer_by(Urgency(referral.urgency), ctx.now, opening)
     ask = ReferralAsk(
         id=new_id(), referral_id=referral.id, case_id=referral.case_id, centre_id=referral.centre_id,
