@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+TEXTS := helpline/translations
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -12,7 +13,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 .PHONY: run
-run: installed ## start everything here (PORT=8080); Ctrl-C stops it
+run: installed messages ## start everything here (PORT=8080); Ctrl-C stops it
 	@exec $(PY) -m helpline.embedded.supervisor
 
 .PHONY: test
@@ -40,13 +41,18 @@ bench: installed-dev messages ## measure sign-in, calls, cases, lists, import be
 
 .PHONY: translations
 translations: installed-dev ## collect the texts of code and templates into the catalogues
-	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k _ -k _l -o helpline/translations/messages.pot .
-	@$(VENV)/bin/pybabel -q update -i helpline/translations/messages.pot -d helpline/translations --no-fuzzy-matching
+	@$(VENV)/bin/pybabel -q extract -F $(TEXTS)/babel.cfg -k lazy_gettext --add-location file --sort-by-file --project helpline \
+	  -o $(TEXTS)/messages.pot helpline workers
+	@for language in en km; do \
+	  if [ -e $(TEXTS)/$$language ]; then how="update --no-fuzzy-matching --ignore-pot-creation-date"; else how=init; fi; \
+	  $(VENV)/bin/pybabel -q $$how -i $(TEXTS)/messages.pot -d $(TEXTS) -l $$language; done
 	@$(MAKE) --no-print-directory messages
 
+# Catalogues as programs read them.
 .PHONY: messages
-messages: # catalogues as programs read them
-	@if ls helpline/translations/*/LC_MESSAGES/*.po >/dev/null 2>&1; then $(VENV)/bin/pybabel -q compile -d helpline/translations; fi
+messages: $(patsubst %.po,%.mo,$(wildcard $(TEXTS)/*/LC_MESSAGES/*.po))
+%.mo: %.po
+	@$(VENV)/bin/pybabel -q compile -i $< -o $@ 2>/dev/null
 
 .PHONY: lock
 lock: installed-dev ## pin every requirement with its hash, from requirements*.in
