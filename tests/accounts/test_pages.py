@@ -217,15 +217,12 @@ def test_too_many_wrong_passwords_end_a_locked_session(inside):
 
 
 @pytest.fixture
-def later(monkeypatch):
-    """`later(minutes=16)`: the clock from here on."""
-
-    def move(**by):
-        monkeypatch.setattr(clock, "_offset", lambda: timedelta(**by), raising=False)
-        moved = timedelta(**by)
-        monkeypatch.setattr(sessions, "now", lambda: now() + moved)
-
-    return move
+def later(tmp_path):
+    """`later(minutes=16)`: the clock of the service, that much ahead of ours."""
+    offset = tmp_path / "offset"
+    clock.use_offset_file(offset)
+    yield lambda **by: offset.write_text(str(timedelta(**by).total_seconds()))
+    clock.use_offset_file(None)
 
 
 def test_an_idle_session_locks_and_an_old_one_ends(inside, later):
