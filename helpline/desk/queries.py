@@ -195,7 +195,7 @@ def _sought(whose: ColumnElement[bool], *, supervises: bool = False) -> list[Wor
         .order_by(Referral.requested_at, Referral.id)
         .limit(WORK_LIMIT)
     )
-    found = db.session.execute(statement).tuples().all()
+    found = db.session.execute(statement).all()
     to_do = WorkList.TODAY if supervises else WorkList.WAITING
     items = [
         WorkItem(
