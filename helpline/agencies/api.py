@@ -5,7 +5,7 @@ from typing import Any
 
 from helpline.agencies import queries, services
 from helpline.agencies.commands import SaveAgency
-from helpline.agencies.schemas import ActiveIn, AgencyChangeIn, AgencyIn, AgencyOut, AgencyPage, AgencyQuery
+from helpline.agencies.schemas import AgencyActiveIn, AgencyChangeIn, AgencyIn, AgencyOut, AgencyPage, AgencyQuery
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.web.api import ApiBlueprint, Problem
@@ -59,7 +59,7 @@ def edit_agency(change: dict[str, Any], agency_id: uuid.UUID) -> Any:
 
 @api.route("/agencies/<uuid:agency_id>/active", methods=["PUT"])
 @guard(Permission.AGENCY_EDIT)
-@api.arguments(ActiveIn)
+@api.arguments(AgencyActiveIn)
 @api.response(200, AgencyOut)
 @api.alt_response(404, schema=Problem, description="No such agency here")
 @api.alt_response(409, schema=Problem, description="Changed since that version")

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from helpline.accounts import queries as accounts
 from helpline.agencies import queries, rules, services
 from helpline.agencies.commands import SaveAgency
-from helpline.agencies.schemas import ActiveIn, AgencyBodyIn, AgencyItemOut, AgencyOut, AgencyQuery
+from helpline.agencies.schemas import AgencyActiveIn, AgencyBodyIn, AgencyItemOut, AgencyOut, AgencyQuery
 from helpline.agencies.vocabulary import AgencyKind, Service, Sex
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
@@ -116,7 +116,7 @@ def edit_agency(agency_id: uuid.UUID) -> Response:
 @guard(Permission.AGENCY_EDIT)
 def set_active(agency_id: uuid.UUID) -> Response:
     """Ask this agency, or no longer."""
-    change = ActiveIn().load({"version": request.form.get("version"), "active": request.form.get("active")})
+    change = AgencyActiveIn().load({"version": request.form.get("version"), "active": request.form.get("active")})
     services.set_active(acting(), agency_id, change["version"], active=change["active"])
     return redirect(url_for(".show_agency", agency_id=agency_id), 303)
 

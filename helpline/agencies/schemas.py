@@ -33,7 +33,7 @@ class ServiceOfferIn(In):
         return ServiceOffer(sexes=tuple(dict.fromkeys(data.pop("sexes"))), **data)
 
 
-class SpanIn(In):
+class OpeningSpanIn(In):
     """Open from one local time to another on a weekday (Monday is 0); past midnight if not later; equal: 24 hours."""
 
     group = G.DIRECTORY
@@ -43,10 +43,10 @@ class SpanIn(In):
     closes = f.String(required=True, validate=_CLOCK)
 
 
-class OpeningIn(In):
+class OpeningHoursIn(In):
     group = G.DIRECTORY
 
-    spans = f.List(f.Nested(SpanIn), load_default=list, validate=Length(max=50))
+    spans = f.List(f.Nested(OpeningSpanIn), load_default=list, validate=Length(max=50))
     open_on_holidays = f.Boolean(load_default=False)
 
 
@@ -67,7 +67,7 @@ class AgencyBodyIn(In):
     phone = f.String(load_default=None, allow_none=True, validate=Length(max=60))
     address = f.String(load_default=None, allow_none=True, validate=Length(max=500))
     languages = f.List(f.String(validate=_LANGUAGE), load_default=list, validate=Length(max=50))
-    opening = f.Nested(OpeningIn, load_default=lambda: {"spans": [], "open_on_holidays": False})
+    opening = f.Nested(OpeningHoursIn, load_default=lambda: {"spans": [], "open_on_holidays": False})
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> Any:
@@ -93,7 +93,7 @@ class AgencyChangeIn(In):
     agency = f.Nested(AgencyBodyIn, required=True)
 
 
-class ActiveIn(In):
+class AgencyActiveIn(In):
     group = G.DIRECTORY
 
     version = f.Integer(required=True, validate=Range(min=1, max=2**31 - 1))

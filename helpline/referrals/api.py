@@ -8,17 +8,17 @@ from helpline.foundation.keyset import decode_key, encode_key
 from helpline.referrals import queries
 from helpline.referrals.commands import GiveAnswer
 from helpline.referrals.schemas import (
-    AnswerIn,
-    ChooseIn,
-    FrontOut,
+    AgencyChoiceIn,
+    PortalAnswerIn,
+    PortalFrontOut,
+    PortalRequestOut,
+    ReferralChangeIn,
     ReferralIn,
     ReferralOut,
     ReferralPage,
     ReferralQuery,
-    RequestOut,
-    ServiceIn,
-    Versioned,
-    WithdrawIn,
+    ServiceResultIn,
+    WithdrawalIn,
 )
 from helpline.referrals.services import portal, seeking
 from helpline.web.api import ApiBlueprint, Problem
@@ -71,7 +71,7 @@ def get_referral(referral_id: uuid.UUID) -> Any:
 
 @api.route("/referrals/<uuid:referral_id>/withdrawal", methods=["POST"])
 @guard(Permission.REFERRAL_REQUEST)
-@api.arguments(WithdrawIn)
+@api.arguments(WithdrawalIn)
 @api.response(200, ReferralOut)
 @api.alt_response(404, schema=Problem, description="No such referral here")
 @api.alt_response(409, schema=Problem, description="Changed since that version, or ended")
@@ -83,7 +83,7 @@ def withdraw(data: dict[str, Any], referral_id: uuid.UUID) -> Any:
 
 @api.route("/referrals/<uuid:referral_id>/search", methods=["POST"])
 @guard(Permission.REFERRAL_REQUEST)
-@api.arguments(Versioned)
+@api.arguments(ReferralChangeIn)
 @api.response(200, ReferralOut)
 @api.alt_response(404, schema=Problem, description="No such referral here")
 @api.alt_response(409, schema=Problem, description="Changed since that version, or not exhausted")
@@ -95,7 +95,7 @@ def try_again(data: dict[str, Any], referral_id: uuid.UUID) -> Any:
 
 @api.route("/referrals/<uuid:referral_id>/agency", methods=["PUT"])
 @guard(Permission.CASE_ASSIGN)
-@api.arguments(ChooseIn)
+@api.arguments(AgencyChoiceIn)
 @api.response(200, ReferralOut)
 @api.alt_response(404, schema=Problem, description="No such referral here")
 @api.alt_response(409, schema=Problem, description="Changed since that version, no consent, or answered")
@@ -107,7 +107,7 @@ def choose_agency(data: dict[str, Any], referral_id: uuid.UUID) -> Any:
 
 @api.route("/referrals/<uuid:referral_id>/service", methods=["PUT"])
 @guard(Permission.REFERRAL_REQUEST)
-@api.arguments(ServiceIn)
+@api.arguments(ServiceResultIn)
 @api.response(200, ReferralOut)
 @api.alt_response(404, schema=Problem, description="No such referral here")
 @api.alt_response(409, schema=Problem, description="Changed since that version, or no agency has accepted")
@@ -120,7 +120,7 @@ def record_service(data: dict[str, Any], referral_id: uuid.UUID) -> Any:
 @api.route("/portal/<token>/request", methods=["POST"])
 @by_link()
 @api.doc(security=[])
-@api.response(200, RequestOut)
+@api.response(200, PortalRequestOut)
 @api.alt_response(404, schema=Problem, description="The link opens nothing, or no longer")
 def open_request(token: str) -> Any:  # noqa: ARG001  # the door has read it
     """Open what a partner's link is about. The look is on record."""
@@ -130,8 +130,8 @@ def open_request(token: str) -> Any:  # noqa: ARG001  # the door has read it
 @api.route("/portal/<token>/answer", methods=["POST"])
 @by_link()
 @api.doc(security=[])
-@api.arguments(AnswerIn)
-@api.response(200, FrontOut)
+@api.arguments(PortalAnswerIn)
+@api.response(200, PortalFrontOut)
 @api.alt_response(404, schema=Problem, description="The link opens nothing")
 def answer(command: GiveAnswer, token: str) -> Any:  # noqa: ARG001
     """Accept or decline, once; later answers get what stands."""

@@ -17,16 +17,16 @@ from helpline.foundation.keyset import decode_key, encode_key
 from helpline.referrals import queries
 from helpline.referrals.rules import ENDED
 from helpline.referrals.schemas import (
-    AnswerIn,
-    ChooseIn,
-    FrontOut,
+    AgencyChoiceIn,
+    PortalAnswerIn,
+    PortalFrontOut,
+    PortalRequestOut,
+    ReferralChangeIn,
     ReferralIn,
     ReferralOut,
     ReferralQuery,
-    RequestOut,
-    ServiceIn,
-    Versioned,
-    WithdrawIn,
+    ServiceResultIn,
+    WithdrawalIn,
 )
 from helpline.referrals.services import portal, seeking
 from helpline.referrals.vocabulary import DeclineReason, ReferralState, WithdrawReason
@@ -113,7 +113,7 @@ def request_referral(case_id: uuid.UUID) -> Response:
 @guard(Permission.REFERRAL_REQUEST, retry=_redraw)
 def withdraw(referral_id: uuid.UUID) -> Response:
     """Ask nobody any longer."""
-    data = WithdrawIn().load(_form())
+    data = WithdrawalIn().load(_form())
     seeking.withdraw(acting(), referral_id, data["version"], data["reason"])
     return _shown(referral_id)
 
@@ -122,7 +122,7 @@ def withdraw(referral_id: uuid.UUID) -> Response:
 @guard(Permission.REFERRAL_REQUEST, retry=_redraw)
 def try_again(referral_id: uuid.UUID) -> Response:
     """Search anew."""
-    seeking.try_again(acting(), referral_id, Versioned().load(_form())["version"])
+    seeking.try_again(acting(), referral_id, ReferralChangeIn().load(_form())["version"])
     return _shown(referral_id)
 
 
@@ -130,7 +130,7 @@ def try_again(referral_id: uuid.UUID) -> Response:
 @guard(Permission.CASE_ASSIGN, retry=_redraw)
 def choose_agency(referral_id: uuid.UUID) -> Response:
     """Ask this agency instead."""
-    data = ChooseIn().load(_form())
+    data = AgencyChoiceIn().load(_form())
     seeking.choose_agency(acting(), referral_id, data["version"], data["agency_id"])
     return _shown(referral_id)
 
@@ -139,7 +139,7 @@ def choose_agency(referral_id: uuid.UUID) -> Response:
 @guard(Permission.REFERRAL_REQUEST, retry=_redraw)
 def record_service(referral_id: uuid.UUID) -> Response:
     """The service began, was delivered, or was not."""
-    data = ServiceIn().load(_form())
+    data = ServiceResultIn().load(_form())
     seeking.record_service(acting(), referral_id, data["version"], data["state"])
     return _shown(referral_id)
 
@@ -195,14 +195,14 @@ def _redraw_request(problem: Problem, token: str) -> Any:
 def answer(token: str) -> Any:
     """We can help, or we can't."""
     typed = {name: value for name, value in _form().items() if value}
-    front = portal.answer(acting(), AnswerIn().load(typed))
+    front = portal.answer(acting(), PortalAnswerIn().load(typed))
     return _request(token, just_answered=True) if front.works else _ended(front, just_answered=True)
 
 
 def _front(token: str) -> Any:
     front = portal.get_front(acting())
     return (
-        render_template("portal/front.html", front=FrontOut().dump(front), token=token)
+        render_template("portal/front.html", front=PortalFrontOut().dump(front), token=token)
         if front.works
         else _ended(front)
     )
@@ -216,12 +216,12 @@ def _request(token: str, problem: Problem | None = None, *, just_answered: bool 
     wrong = isinstance(problem, ValidationError | Invalid | Conflict)
     why = _("Choose why, so that we can ask better next time.")
     return render_template(
-        "portal/request.html", view=RequestOut().dump(portal.view_request(ctx)),
+        "portal/request.html", view=PortalRequestOut().dump(portal.view_request(ctx)),
         token=token, now=ctx.now, just_answered=just_answered, reasons=[reason.value for reason in DeclineReason],
         form={"data": request.form, "errors": {"reason": why} if wrong else {}},
     )  # fmt: skip
 
 
 def _ended(front: queries.Front, *, just_answered: bool = False) -> tuple[str, int]:
-    page = render_template("portal/ended.html", front=FrontOut().dump(front), just_answered=just_answered)
+    page = render_template("portal/ended.html", front=PortalFrontOut().dump(front), just_answered=just_answered)
     return page, 200 if just_answered else 410

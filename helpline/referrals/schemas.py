@@ -35,7 +35,7 @@ class ReferralIn(In):
         return RequestReferral(case_id=case_id, **data)
 
 
-class Versioned(In):
+class ReferralChangeIn(In):
     """A change of what two people may edit: `version` is the one that was read."""
 
     group = G.CASE_ADMINISTRATION
@@ -43,15 +43,15 @@ class Versioned(In):
     version = f.Integer(required=True, validate=Range(min=1, max=2**31 - 1))
 
 
-class WithdrawIn(Versioned):
+class WithdrawalIn(ReferralChangeIn):
     reason = f.Enum(WithdrawReason, by_value=True, required=True)
 
 
-class ChooseIn(Versioned):
+class AgencyChoiceIn(ReferralChangeIn):
     agency_id = f.UUID(required=True)
 
 
-class ServiceIn(Versioned):
+class ServiceResultIn(ReferralChangeIn):
     """What came of it: the service began, was delivered, or was not."""
 
     state = f.String(required=True, validate=OneOf(["service_started", "delivered", "not_delivered"]))
@@ -61,7 +61,7 @@ class ServiceIn(Versioned):
         return data | {"state": ReferralState(data["state"])}
 
 
-class AnswerIn(In):
+class PortalAnswerIn(In):
     """An agency's answer; `reason` is needed to decline."""
 
     group = G.ACCOUNT
@@ -144,7 +144,7 @@ class ReferralPage(Page):
     items = f.List(f.Nested(ReferralOut), metadata={"group": G.CASE_ADMINISTRATION})
 
 
-class RequestOut(Out):
+class PortalRequestOut(Out):
     """What a partner's link shows. What is null is withheld, was not agreed to, or opens after a yes.
 
     Not masked by role: `referrals.policy` decided by consent what stands here, and the look is on record.
@@ -172,7 +172,7 @@ class RequestOut(Out):
     )
 
 
-class FrontOut(Out):
+class PortalFrontOut(Out):
     """Where an asking stands, for its agency: nothing of the child."""
 
     group = G.DIRECTORY
