@@ -25,6 +25,7 @@ LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def link_of(outgoing: Outgoing, public_url: str) -> str:
-    """The absolute link for this message; the front page for templates without one of their own."""
-    make = LINKS.get(outgoing.template)
-    return public_url.rstrip("/") + (make(outgoing.params) if make else "/")
+    """The absolute link for this message: its template's own, else its case's page, else the front page."""
+    make, case_id = LINKS.get(outgoing.template), outgoing.params.get("case_id")
+    path = make(outgoing.params) if make else f"/cases/{case_id}" if case_id else "/"
+    return public_url.rstrip("/") + path

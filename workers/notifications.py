@@ -62,6 +62,7 @@ def _render(outgoing: Outgoing) -> Mail:
         text = render_template(
             f"messages/{outgoing.template}.txt",
             params=outgoing.params, link=link_of(outgoing, settings.public_url), now=now(), mail=True,
+            zone=outgoing.timezone,
         ).strip()  # fmt: skip
     subject, _, body = text.partition("\n")
     return Mail(key=str(outgoing.id), to=outgoing.address, subject=subject, body=body.strip() + "\n")

@@ -1,12 +1,17 @@
 """The inbox, and the mail that needs a human."""
 
 import uuid
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
 from helpline.foundation.access.permissions import Permission
+from helpline.foundation.i18n import LANGUAGES, current_zone
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.notifications import queries, services
 from helpline.notifications.schemas import MessageOut, ResolutionIn
@@ -14,6 +19,14 @@ from helpline.web import frame
 from helpline.web.guard import acting, guard
 
 pages = Blueprint("notifications", __name__, template_folder="templates")
+
+
+@pages.app_template_filter("spoken_at")
+def spoken_at(instant: str, zone: str | None = None) -> str:
+    """A time that stands in a message's params, with its day: a message may be read much later than it was written."""
+    tz = ZoneInfo(zone) if zone else current_zone()
+    when = datetime.fromisoformat(instant).astimezone(tz)
+    return str(format_datetime(when, "EEE d MMM y, HH:mm", tzinfo=tz, locale=get_locale() or LANGUAGES[0]))
 
 
 def _page(rows: Any, endpoint: str) -> dict[str, Any]:

@@ -3,10 +3,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from helpline.followups.services import planning
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.context import system_context
 from helpline.foundation.db import unit_of_work
-from helpline.followups.services import planning
 from tests.factories.cases import assign, make_world, open_case
 
 
