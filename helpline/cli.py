@@ -4,6 +4,8 @@
 database: make-keys, prepare-database and prepare.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
 import click
@@ -96,18 +98,22 @@ def prepare() -> None:
         _prepare_database(settings)
     if not settings.keys_path.exists() and not settings.production:
         _make_keys(settings, generated=True)
-    owner = ScriptInfo(app_import_path=OWNER_APP).load_app()
-    with owner.app_context():
+    with _as_owner():
         upgrade()
-        db.engine.dispose()
-    install_context_key(settings.database_owner_url)
-    with owner.app_context():
+        install_context_key(settings.database_owner_url)
         _load_reference()
-        db.engine.dispose()
-    worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
-    if settings.demo and "load-demo" in worker.cli.commands:
-        with worker.app_context():
-            click.get_current_context().invoke(worker.cli.commands["load-demo"])
+        if settings.demo and not settings.production:
+            load_demo(settings.embedded_path / ACCOUNTS)
+
+
+@contextmanager
+def _as_owner() -> Iterator[None]:
+    """The application, connected as the owner of the tables, while the block runs."""
+    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+        try:
+            yield
+        finally:
+            db.engine.dispose()
 
 
 def _load_reference() -> None:
@@ -120,7 +126,7 @@ def _load_reference() -> None:
 @main.command("load-reference", with_appcontext=False)
 def load_reference_command() -> None:
     """Bring places, reasons and holidays up to date with the files that ship; needs DATABASE_OWNER_URL."""
-    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+    with _as_owner():
         _load_reference()
 
 
@@ -135,7 +141,7 @@ def create_admin(code: str, centre_name: str, country: str, name: str, email: st
 
     Prints the link at which they choose their password; needs DATABASE_OWNER_URL.
     """
-    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+    with _as_owner():
         try:
             with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
                 known = find_centre_by_code(code)

@@ -1,0 +1,56 @@
+"""Commands for a new installation, in-process."""
+
+import re
+import secrets
+
+import pytest
+from click.testing import CliRunner
+
+from helpline import cli
+from helpline.foundation.db import db
+
+
+@pytest.fixture
+def run(settings, app):
+    """`run("create-admin", …)` -> click's result; `app` restores what the command's own application installed."""
+    env = {
+        "HELPLINE_ENV": "test", "DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url,
+        "DATABASE_WORKER_URL": settings.database_worker_url, "REDIS_URL": settings.redis_url,
+        "HELPLINE_KEYS_FILE": str(settings.keys_path), "HELPLINE_PUBLIC_URL": "https://helpline.example.org",
+    }  # fmt: skip
+
+    def invoke(*words):
+        return CliRunner().invoke(cli.main, words, env=env)
+
+    return invoke
+
+
+def test_the_first_administrator_gets_a_link(run, client):
+    mark = secrets.token_hex(3)
+    words = ("create-admin", "--centre", f"N{mark}", "--name", "Chan Sokha", "--email", f"{mark}@helpline.test")
+    refused = run(*words)
+    assert refused.exit_code == 1
+    assert "country unknown" in refused.output
+    done = run(*words, "--country", "kh", "--centre-name", "New house")
+    assert done.exit_code == 0, done.output
+    link = re.search(r"https://helpline\.example\.org(/invitation/\S+)", done.output)[1]
+    page = client.get(link)
+    assert page.status_code == 200
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+    answer = client.post(link, data={"csrf_token": token, "password": "quiet boats cross at dawn"})
+    assert answer.status_code == 303, answer.text
+    again = run(*words)
+    assert "taken" in again.output
+
+
+def test_reference_data_is_loaded_once(run):
+    first, second = run("load-reference"), run("load-reference")
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output
+    assert second.output == ""
+
+
+@pytest.fixture(autouse=True)
+def _no_engine_left(app):
+    yield
+    with app.app_context():
+        db.engine.dispose()
