@@ -6,17 +6,17 @@ from typing import Any
 from helpline.accounts.queries import get_centre
 from helpline.calls import queries
 from helpline.calls.commands import CorrectCall, LogCall, SaveDraft
-from helpline.calls.schemas.call import CallIn, CallOut, CorrectionIn, LoggedOut, VersionedIn, content_of
+from helpline.calls.schemas.call import CallCorrectionIn, CallIn, CallLoggedOut, CallOut, CallVoidIn, content_of
 from helpline.calls.schemas.lists import (
+    CallDraftIn,
+    CallDraftOut,
+    CallDraftSavedOut,
+    CallHistoryOut,
     CallPage,
     CallQuery,
-    DraftIn,
-    DraftOut,
-    DraftSavedOut,
-    EarlierPage,
-    EarlierQuery,
-    HistoryOut,
-    QuickIn,
+    EarlierCallsIn,
+    EarlierCallsOut,
+    QuickCallIn,
 )
 from helpline.calls.services import correct, drafts, log
 from helpline.calls.services.lists import narrowed
@@ -44,7 +44,7 @@ def list_calls(query: dict[str, Any]) -> dict[str, Any]:
 @api.post("/calls")
 @guard(Permission.CALL_LOG)
 @api.arguments(CallIn)
-@api.response(201, LoggedOut)
+@api.response(201, CallLoggedOut)
 def log_call(data: dict[str, Any]) -> Logged:
     """Log a call; the risk is judged from the answers, unless a judgement of one's own is given with a reason."""
     call_id = data.pop("call_id")
@@ -53,8 +53,8 @@ def log_call(data: dict[str, Any]) -> Logged:
 
 @api.post("/calls/quick")
 @guard(Permission.CALL_LOG)
-@api.arguments(QuickIn)
-@api.response(201, LoggedOut)
+@api.arguments(QuickCallIn)
+@api.response(201, CallLoggedOut)
 def log_quick_call(data: dict[str, Any]) -> Logged:
     """Log a contact that was no counselling."""
     return log.log_quick_call(acting(), data["kind"], data["call_id"], data["channel"])
@@ -62,8 +62,8 @@ def log_quick_call(data: dict[str, Any]) -> Logged:
 
 @api.post("/calls/earlier")
 @guard(Permission.CALL_READ)
-@api.arguments(EarlierQuery)
-@api.response(200, EarlierPage)
+@api.arguments(EarlierCallsIn)
+@api.response(200, EarlierCallsOut)
 def list_earlier(data: dict[str, Any]) -> dict[str, Any]:
     """Earlier calls from a number, as far as I may see them."""
     actor = acting().actor
@@ -84,7 +84,7 @@ def get_call(call_id: uuid.UUID) -> CallDetail:
 
 @api.put("/calls/<uuid:call_id>")
 @guard(Permission.CALL_CORRECT)
-@api.arguments(CorrectionIn)
+@api.arguments(CallCorrectionIn)
 @api.response(200, CallOut)
 def correct_call(data: dict[str, Any], call_id: uuid.UUID) -> CallDetail:
     """Make the call say this; what it said before stays in its history."""
@@ -95,7 +95,7 @@ def correct_call(data: dict[str, Any], call_id: uuid.UUID) -> CallDetail:
 
 @api.post("/calls/<uuid:call_id>/void")
 @guard(Permission.CALL_VOID)
-@api.arguments(VersionedIn)
+@api.arguments(CallVoidIn)
 @api.response(200, CallOut)
 def void_call(data: dict[str, Any], call_id: uuid.UUID) -> CallDetail:
     """Take the call out of lists and figures."""
@@ -105,7 +105,7 @@ def void_call(data: dict[str, Any], call_id: uuid.UUID) -> CallDetail:
 
 @api.get("/calls/<uuid:call_id>/history")
 @guard(Permission.CALL_READ)
-@api.response(200, HistoryOut)
+@api.response(200, CallHistoryOut)
 def get_history(call_id: uuid.UUID) -> dict[str, Any]:
     """What the call said before each change."""
     return {"id": call_id, "items": queries.history(call_id)}
@@ -113,8 +113,8 @@ def get_history(call_id: uuid.UUID) -> dict[str, Any]:
 
 @api.put("/calls/drafts/<uuid:call_id>")
 @guard(Permission.CALL_LOG)
-@api.arguments(DraftIn)
-@api.response(200, DraftSavedOut)
+@api.arguments(CallDraftIn)
+@api.response(200, CallDraftSavedOut)
 def save_draft(data: dict[str, Any], call_id: uuid.UUID) -> dict[str, Any]:
     """Keep a call that is being written; only its writer sees it."""
     saved = drafts.save_draft(acting(), SaveDraft(call_id, data["fields"], data["base"]))
@@ -123,7 +123,7 @@ def save_draft(data: dict[str, Any], call_id: uuid.UUID) -> dict[str, Any]:
 
 @api.get("/calls/drafts/<uuid:call_id>")
 @guard(Permission.CALL_LOG)
-@api.response(200, DraftOut)
+@api.response(200, CallDraftOut)
 def get_draft(call_id: uuid.UUID) -> dict[str, Any]:
     """A call that is being written."""
     draft = queries.find_draft(call_id)

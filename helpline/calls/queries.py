@@ -62,7 +62,7 @@ def term_ids(codes: Collection[str], known: Collection[uuid.UUID] = ()) -> dict[
         .join(Taxonomy, Taxonomy.id == TaxonomyTerm.taxonomy_id)
         .where(TaxonomyTerm.code.in_(codes), or_(Taxonomy.active, TaxonomyTerm.id.in_(known)))
     )
-    found = sorted(db.session.execute(statement).tuples(), key=lambda pair: pair[1] in known)
+    found = sorted(db.session.execute(statement), key=lambda pair: pair[1] in known)
     return dict(found)
 
 
@@ -92,7 +92,7 @@ def terms_of(call_id: uuid.UUID) -> list[tuple[uuid.UUID, str]]:
         .where(CallTerm.call_id == call_id)
         .order_by(CallTerm.position)
     )
-    return list(db.session.execute(statement).tuples())
+    return list(db.session.execute(statement))
 
 
 def find_draft(call_id: uuid.UUID, *, lock: bool = False) -> CallDraft | None:

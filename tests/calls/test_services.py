@@ -54,7 +54,11 @@ def test_a_call_is_kept_whole_and_told(world, rows):
     ctx, logged = do(world.operator, log_call, LogCall(call_id, full(place_id=world.province)))
     with unit_of_work(world.operator.ctx()):
         call = queries.get_call(call_id)
-        assert (call.risk_level, call.province_id, call.narrative) == ("immediate", world.province, CANARY + " is hurt.")
+        assert (call.risk_level, call.province_id, call.narrative) == (
+            "immediate",
+            world.province,
+            CANARY + " is hurt.",
+        )
         assert [person.name for person in call.people] == [CANARY, None]
         assert (call.caller.phone, call.caller_relation) == (PHONE, "neighbour")
         assert [term.code for term in call.categories] == ["violence.physical_violence", "violence.neglect"]
@@ -77,7 +81,7 @@ def test_nobodys_words_stand_in_the_clear(world, rows):
     stored += str(rows("SELECT row_to_json(p)::text FROM persons p WHERE added_by = %s", world.operator.id))
     stored += str(rows("SELECT row_to_json(o)::text FROM outbox_events o WHERE request_id = %s", ctx.request_id))
     stored += str(rows("SELECT row_to_json(a)::text FROM audit_entries a WHERE request_id = %s", ctx.request_id))
-    for word in (CANARY, "12345678", "is hurt", CANARY.encode().hex(), "12345678".encode().hex()):
+    for word in (CANARY, "12345678", "is hurt", CANARY.encode().hex(), b"12345678".hex()):
         assert word not in stored
 
 

@@ -25,7 +25,7 @@ def _line(group: dict[str, FieldGroup], **more: Any) -> f.String:
     return f.String(load_default=None, allow_none=True, validate=LINE, metadata=group, **more)
 
 
-class PersonIn(In):
+class CallPersonIn(In):
     """Somebody as they were told of; anything may be left out. `age` in years, -1 for not yet born."""
 
     group = G.CHILD_IDENTITY
@@ -53,7 +53,7 @@ class PersonIn(In):
         return PersonDetails(role=self.role, **data)
 
 
-class ChildIn(PersonIn):
+class CallChildIn(CallPersonIn):
     """A child of the call. `person_id` (corrections only) says which one of those it already tells of."""
 
     person_id = f.UUID(load_default=None, allow_none=True, metadata=ID)
@@ -65,7 +65,7 @@ class ChildIn(PersonIn):
         return ToldChild(super().make(data, **more), person_id)
 
 
-class DangerIn(In):
+class CallDangerIn(In):
     """The questions asked once; not asked means unknown."""
 
     group = G.RISK
@@ -81,7 +81,7 @@ class DangerIn(In):
         return v.DangerAnswers(**data)
 
 
-class ContentIn(In):
+class CallContentIn(In):
     """Everything a call says. Times left out are now, or (in a correction) stay as they were."""
 
     group = G.CASE_ADMINISTRATION
@@ -92,14 +92,14 @@ class ContentIn(In):
     started_at = f.AwareDateTime(load_default=None, allow_none=True)
     ended_at = f.AwareDateTime(load_default=None, allow_none=True)
     relation = f.Enum(v.Relation, by_value=True, load_default=v.Relation.UNKNOWN, metadata=WHO)
-    caller = f.Nested(PersonIn, load_default=None, allow_none=True, metadata=WHO)
-    children = f.List(f.Nested(ChildIn), load_default=list, validate=Length(max=MOST), metadata=WHO)
+    caller = f.Nested(CallPersonIn, load_default=None, allow_none=True, metadata=WHO)
+    children = f.List(f.Nested(CallChildIn), load_default=list, validate=Length(max=MOST), metadata=WHO)
     place_id = f.UUID(load_default=None, allow_none=True, metadata=WHERE)
     categories = f.List(
         f.String(validate=Length(max=100)), load_default=list, validate=Length(max=MOST),
         metadata=STORY | {"description": "Codes of the taxonomy (`violence.neglect`), the main reason first"},
     )  # fmt: skip
-    danger = f.Nested(DangerIn, load_default=v.DangerAnswers, metadata=RISK)
+    danger = f.Nested(CallDangerIn, load_default=v.DangerAnswers, metadata=RISK)
     risk_level = f.Enum(
         v.RiskLevel, by_value=True, load_default=None, allow_none=True,
         metadata=RISK | {"description": "A judgement of one's own, with a reason; left out, the answers decide"},
@@ -110,17 +110,17 @@ class ContentIn(In):
 
 
 def content_of(data: dict[str, Any]) -> CallContent:
-    """The loaded fields of a ContentIn as the command's part."""
+    """The loaded fields of a CallContentIn as the command's part."""
     return CallContent(**data | {name: tuple(data[name]) for name in ("children", "categories", "actions")})
 
 
-class CallIn(ContentIn):
+class CallIn(CallContentIn):
     """A call to log. Mint `call_id` (UUIDv7): posting the same twice makes one call."""
 
     call_id = f.UUID(required=True)
 
 
-class VersionedIn(In):
+class CallVoidIn(In):
     """`version` is the one that was read; `reason` says why it is changed."""
 
     group = G.CASE_ADMINISTRATION
@@ -129,14 +129,14 @@ class VersionedIn(In):
     reason = f.String(required=True, validate=Length(min=1, max=20_000), metadata=STORY)
 
 
-class CorrectionIn(ContentIn):
+class CallCorrectionIn(CallContentIn):
     """The whole call as it should be."""
 
     version = f.Integer(required=True, strict=False, validate=Range(min=1, max=2**31 - 1))
     reason = f.String(required=True, validate=Length(min=1, max=20_000), metadata=STORY)
 
 
-class PersonOut(RecordOut):
+class CallPersonOut(RecordOut):
     """A person of a call; read as part of it."""
 
     group = G.CHILD_IDENTITY
@@ -184,7 +184,7 @@ class CallItemOut(RecordOut):
     risk_level = f.String(allow_none=True, metadata=RISK)
 
 
-class TermOut(RecordOut):
+class CallTermOut(RecordOut):
     group = G.STORY
 
     code = f.String()
@@ -197,12 +197,12 @@ class CallOut(CallItemOut):
 
     place_id = f.UUID(allow_none=True, metadata=WHERE)
     place_label = f.Dict(allow_none=True, metadata=WHERE)
-    caller = f.Nested(PersonOut, allow_none=True, metadata=WHO)
+    caller = f.Nested(CallPersonOut, allow_none=True, metadata=WHO)
     people = f.List(
-        f.Nested(PersonOut), data_key="children", attribute="people", allow_none=True, metadata=WHO
+        f.Nested(CallPersonOut), data_key="children", attribute="people", allow_none=True, metadata=WHO
     )  # fmt: skip
     children = f.List(f.Dict(), data_key="children_bands", attribute="children", allow_none=True, metadata=WHO)
-    categories = f.List(f.Nested(TermOut), allow_none=True, metadata=STORY)
+    categories = f.List(f.Nested(CallTermOut), allow_none=True, metadata=STORY)
     danger = f.Dict(allow_none=True, metadata=RISK)
     risk_reasons = f.List(f.Dict(), allow_none=True, metadata=RISK)
     risk_reason = f.String(allow_none=True, metadata=RISK)
@@ -211,7 +211,7 @@ class CallOut(CallItemOut):
     void_reason = f.String(allow_none=True, metadata=STORY)
 
 
-class LoggedOut(RecordOut):
+class CallLoggedOut(RecordOut):
     """What came of posting a call. `first`: false where it had been posted before."""
 
     kind = ""

@@ -41,7 +41,7 @@ class CallPage(Page):
     items = f.List(f.Nested(CallItemOut), metadata=ADMIN)
 
 
-class VersionOut(RecordOut):
+class CallVersionOut(RecordOut):
     """What a call said before a change; read as part of the call's history."""
 
     kind = "call_version"
@@ -57,15 +57,15 @@ class VersionOut(RecordOut):
     before = f.Dict(allow_none=True, metadata=STORY)
 
 
-class HistoryOut(RecordOut):
+class CallHistoryOut(RecordOut):
     kind = "call"
     group = G.CASE_ADMINISTRATION
 
     id = f.UUID(required=True)
-    items = f.List(f.Nested(VersionOut))
+    items = f.List(f.Nested(CallVersionOut))
 
 
-class QuickIn(In):
+class QuickCallIn(In):
     """A contact that was no counselling."""
 
     group = G.CASE_ADMINISTRATION
@@ -75,7 +75,7 @@ class QuickIn(In):
     channel = f.Enum(v.CallChannel, by_value=True, load_default=v.CallChannel.PHONE)
 
 
-class DraftIn(In):
+class CallDraftIn(In):
     """A form as typed so far. `base`: the `saved_at` that this text began from."""
 
     group = G.STORY
@@ -87,13 +87,13 @@ class DraftIn(In):
     base = f.String(load_default=None, allow_none=True, validate=Length(max=40), metadata=ADMIN)
 
 
-class DraftSavedOut(RecordOut):
+class CallDraftSavedOut(RecordOut):
     group = G.CASE_ADMINISTRATION
 
     saved_at = f.String()
 
 
-class DraftOut(RecordOut):
+class CallDraftOut(RecordOut):
     kind = "call_draft"
     group = G.STORY
 
@@ -102,7 +102,7 @@ class DraftOut(RecordOut):
     fields_ = f.List(f.List(f.String()), data_key="fields", attribute="fields")
 
 
-class EarlierQuery(In):
+class EarlierCallsIn(In):
     """A number in the body, never in an address."""
 
     group = G.CONTACT
@@ -111,7 +111,7 @@ class EarlierQuery(In):
     but_not = f.UUID(load_default=None, allow_none=True, metadata=ADMIN)
 
 
-class EarlierOut(RecordOut):
+class EarlierCallOut(RecordOut):
     kind = "call"
     group = G.CASE_ADMINISTRATION
 
@@ -123,11 +123,11 @@ class EarlierOut(RecordOut):
     risk_level = f.String(allow_none=True, metadata=RISK)
 
 
-class EarlierPage(RecordOut):
+class EarlierCallsOut(RecordOut):
     group = G.CONTACT
 
     count = f.Integer(metadata=CONTACT)
-    items = f.List(f.Nested(EarlierOut), metadata=ADMIN)
+    items = f.List(f.Nested(EarlierCallOut), metadata=ADMIN)
 
 
 def only_asked(args: Any) -> dict[str, str]:
