@@ -1,14 +1,19 @@
 """The screens that show several slices at once: the call desk, a case, My work."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask_babel import format_date
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
+from helpline.calls import queries as calls
+from helpline.calls.schemas.call import CallItemOut
+from helpline.calls.schemas.form import started
 from helpline.cases import queries as cases
 from helpline.cases import rules as case_rules
 from helpline.cases.pages import STEPS
@@ -17,13 +22,14 @@ from helpline.cases.vocabulary import CaseStatus, CaseStep, TimelineRow
 from helpline.desk import queries, rules
 from helpline.desk.rules import NextCode, WorkList
 from helpline.desk.schemas import CallBriefOut, CaseChildOut
-from helpline.followups.vocabulary import FollowUpRow
+from helpline.followups.vocabulary import CLOCKS, FollowUpKind, FollowUpRow
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Scope
-from helpline.foundation.calendar import local_day
+from helpline.foundation.calendar import day_bounds, local_day
 from helpline.foundation.context import Context
 from helpline.foundation.i18n import as_utc, format_due, format_when
+from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.referrals.schemas import ReferralOut
 from helpline.web import frame
@@ -32,7 +38,35 @@ from helpline.web.guard import acting, guard
 pages = Blueprint("desk", __name__, template_folder="templates")
 # Times that say since when, not by when.
 _NO_DUE = {"parked", "exhausted", "decide_closing", "wait_closing"}
+_LAST_CALLS = 8
+# Contacts that are no counselling, and the key that logs each.
+_QUICK = [("silent", "S"), ("hang_up", "H"), ("abusive", "A"), ("wrong_number", "W"), ("test", "T"), ("thanks", "D"),
+          ("information", "I")]  # fmt: skip
+_RECORD = {"first_response": _l("Record contact"), "contact": _l("Record contact"), "visit": _l("Record visit"),
+           "call": _l("Record call")}  # fmt: skip
 _KINDS = {"case": "case", "referral": "referral", "followup": "followup"}
+
+
+@pages.get("/")
+@guard(Permission.OWN_ACCOUNT)
+def call_desk() -> Any:
+    """Ready for the next call; `draft` takes a parked one up again. Whoever takes no calls goes to their first page."""
+    ctx = acting()
+    if not holds(ctx.actor, Permission.CALL_LOG):
+        return redirect(url_for(frame.home_endpoint(ctx.actor.role)), 303)
+    draft, logged_id = request.args.get("draft", type=uuid.UUID), request.args.get("logged", type=uuid.UUID)
+    if draft is not None:
+        return redirect(url_for("calls.write", call_id=draft), 303)
+    mine = replace(calls.reach(ctx), operator_id=ctx.actor.id)
+    shown = CallItemOut(many=True).dump(calls.list_calls(mine, limit=_LAST_CALLS)[:_LAST_CALLS])
+    g.drafts_done = [call["id"] for call in shown]
+    today = day_bounds(local_day(ctx.now, ZoneInfo(ctx.timezone)), ZoneInfo(ctx.timezone))[0]
+    return render_template(
+        "desk/call_desk.html", calls=shown, logged=next((c for c in shown if c["id"] == str(logged_id)), None),
+        parked=[{"id": row.id, "begun": started(row.id, row.saved_at), "saved_at": row.saved_at}
+                for row in calls.list_drafts(ctx.actor.id)],
+        shift=calls.shift(ctx.actor.id, today), quick=_QUICK, quick_id=new_id(), now=ctx.now,
+    )  # fmt: skip
 
 
 @pages.get("/cases/<uuid:case_id>")
@@ -57,7 +91,7 @@ def case_page(case_id: uuid.UUID) -> str:
         step_items=_steps(view.case.step), back_steps=_back_steps(view.case.step), referrals=sought,
         lines=[_line(line, view, why, ctx.now) for line in shown], older=older,
         related=CaseItemOut(many=True).dump(view.related), looks=_looks(ctx, view),
-        coming=[_coming(row, ctx.now) for row in view.coming], you=str(ctx.actor.id),
+        coming=[_coming(row, ctx.now) for row in view.coming if row.kind not in CLOCKS], you=str(ctx.actor.id),
     )  # fmt: skip
 
 
@@ -77,7 +111,7 @@ def my_work() -> str:
         first["main"] = True
     return render_template(
         "desk/work.html", anything=first is not None, lists=lists,
-        today=format_date(local_day(ctx.now, ZoneInfo(ctx.timezone)), "full"),
+        today=format_date(local_day(ctx.now, ZoneInfo(ctx.timezone)), "EEEE d MMMM"),
         open_cases=cases.count_cases(cases.reach(ctx)), role=ctx.actor.role,
     )  # fmt: skip
 
@@ -106,6 +140,8 @@ def _address(item: queries.WorkItem) -> str:
     if item.kind in {"asked", "exhausted"}:
         return url_for("referrals.show_referral", referral_id=item.source_id)
     assert item.case is not None  # everything else is of a case
+    if item.kind in _RECORD or item.kind in {FollowUpKind.REVIEW, FollowUpKind.OTHER}:
+        return url_for("followups.complete", followup_id=item.source_id)
     endpoints = {"assign": "cases.assign", "assignment": "cases.assign", "decide_closing": "cases.decide_closing"}
     return url_for(endpoints.get(item.kind, "desk.case_page"), case_id=item.case.id)
 
@@ -115,7 +151,7 @@ def _may(ctx: Context) -> dict[str, bool]:
     return {
         "assign": holds(ctx.actor, Permission.CASE_ASSIGN), "update": holds(ctx.actor, Permission.CASE_UPDATE),
         "refer": holds(ctx.actor, Permission.REFERRAL_REQUEST), "close": holds(ctx.actor, Permission.CASE_CLOSE),
-        "decide": close in {Scope.TEAM, Scope.CENTRE},
+        "follow_up": holds(ctx.actor, Permission.FOLLOWUP_COMPLETE), "decide": close in {Scope.TEAM, Scope.CENTRE},
     }  # fmt: skip
 
 
@@ -134,9 +170,14 @@ def _standing(view: queries.CaseView, may: dict[str, bool]) -> rules.Standing:
         first_response_by=case.first_response_by, first_response_at=case.first_response_at,
         closing_asked=case.closing_requested_at is not None, open_obligations=view.obligations,
         exhausted=sum(row.state == "exhausted" for row in view.referrals),
-        followup_due=view.coming[0].due_at if view.coming else None,
+        followup_due=_due(view).due_at if _due(view) else None,
         may_assign=may["assign"], may_update=may["update"], may_decide=may["decide"], may_close=may["close"],
     )  # fmt: skip
+
+
+def _due(view: queries.CaseView) -> FollowUpRow | None:
+    """The soonest follow-up that is not one of the case's own clocks."""
+    return next((row for row in view.coming if row.kind not in CLOCKS), None)
 
 
 def _next(ctx: Context, view: queries.CaseView, may: dict[str, bool]) -> dict[str, Any]:
@@ -146,7 +187,7 @@ def _next(ctx: Context, view: queries.CaseView, may: dict[str, bool]) -> dict[st
     label, href = _button(found, view, may)
     return {
         "code": found.code.value, "step": found.step.value if found.step else None, "late": late, "label": label,
-        "href": href, "kind": view.coming[0].kind if view.coming else None,
+        "href": href, "kind": (coming := _due(view)) and coming.kind,
         "due": format_when(found.due_at, ctx.now) if found.due_at else "",
         "when": _by(found.due_at, ctx.now) if found.due_at else "",
     }  # fmt: skip
@@ -160,6 +201,8 @@ def _button(found: rules.Next, view: queries.CaseView, may: dict[str, bool]) -> 
     """Its label and address; no address for a step, which is a form, and nothing where the reader may only look."""
     case_id = view.case.id
     contact = url_for("cases.add_note", case_id=case_id, kind="contact")
+    due = _due(view)
+    followup = url_for("followups.complete", followup_id=due.id) if due and may["follow_up"] else contact
     if found.code is NextCode.CHOOSE_AGENCY:
         exhausted = next(row for row in view.referrals if row.state == "exhausted")
         return _("Choose an agency"), url_for("referrals.show_referral", referral_id=exhausted.id)
@@ -167,10 +210,10 @@ def _button(found: rules.Next, view: queries.CaseView, may: dict[str, bool]) -> 
         NextCode.ASSIGN: (_("Choose a caseworker"), url_for("cases.assign", case_id=case_id)),
         NextCode.DECIDE_CLOSING: (_("Decide"), url_for("cases.decide_closing", case_id=case_id)),
         NextCode.FIRST_CONTACT: (_("Record the first contact"), contact),
-        NextCode.FOLLOW_UP: (_("Record it"), contact),
+        NextCode.FOLLOW_UP: (_RECORD.get(due.kind if due else "", _l("Record it")), followup),
         NextCode.STEP: (_("Go on"), None),
         NextCode.CLOSE: (_("Close the case"), url_for("cases.close", case_id=case_id)),
-        NextCode.KEEP_CONTACT: (_("Record contact"), contact),
+        NextCode.KEEP_CONTACT: (_("Record contact"), followup),
         NextCode.REOPEN: (_("Take it up again"), url_for("cases.reopen", case_id=case_id)),
     }
     note = url_for("cases.add_note", case_id=case_id, kind="note") if may["update"] else None
@@ -225,7 +268,7 @@ def _referrals(ctx: Context, view: queries.CaseView) -> list[dict[str, Any]]:
 
 def _coming(row: FollowUpRow, now: datetime) -> dict[str, Any]:
     return {
-        "kind": row.kind, "late": row.overdue(now), "when": format_when(row.due_at, now),
+        "id": row.id, "kind": row.kind, "late": row.overdue(now), "when": format_when(row.due_at, now),
         "due": format_due(row.due_at, now),
     }  # fmt: skip
 
