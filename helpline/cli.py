@@ -20,6 +20,7 @@ from helpline.accounts.services.house import open_centre
 from helpline.accounts.services.passwords import link_path
 from helpline.accounts.services.staff import invite_user
 from helpline.accounts.vocabulary import LinkPurpose
+from helpline.demo.services import ACCOUNTS, load_demo
 from helpline.foundation.access.permissions import Role, SystemActor
 from helpline.foundation.context import Channel, system_context
 from helpline.foundation.crypto.keyring import KeyRingError, make_keys
