@@ -65,12 +65,11 @@ def _rail(role: str) -> list[RailEntry]:
     for key in _RAILS.get(Role(role), ()) if role in set(Role) else ():
         endpoint, label, icon = _RAIL[key]
         if endpoint in current_app.view_functions:
-            current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0] and (
-                request.endpoint == endpoint or endpoint.startswith(("cases.", "agencies.", "calls.", "accounts."))
-            )
+            url = url_for(endpoint)
+            current = request.path == url or (url != "/" and request.path.startswith(f"{url}/"))
             # An error page is drawn after its unit of work has ended: nothing can be counted there.
             count = counts[key]() if key in counts and current_context() is not None else 0
-            entries.append(RailEntry(endpoint, url_for(endpoint), str(label), icon, count, current))
+            entries.append(RailEntry(endpoint, url, str(label), icon, count, current))
     return entries
 
 

@@ -40,8 +40,8 @@ from helpline.web.guard import acting, guard
 __all__ = ["pages"]
 
 STATUSES = {
-    UserStatus.INVITED.value: _l("invited, has not come yet"), UserStatus.ACTIVE.value: _l("active"),
-    UserStatus.DEACTIVATED.value: _l("no longer let in"),
+    UserStatus.INVITED.value: _l("invited, not yet here"), UserStatus.ACTIVE.value: _l("active"),
+    UserStatus.DEACTIVATED.value: _l("closed"),
 }  # fmt: skip
 SENTENCES.update(
     {
