@@ -164,13 +164,13 @@ def _call(view: queries.CaseView) -> dict[str, Any] | None:
 
 
 def _standing(view: queries.CaseView, may: dict[str, bool]) -> rules.Standing:
-    case = view.case
+    case, due = view.case, _due(view)
     return rules.Standing(
         status=case.status, step=case.step, has_caseworker=case.caseworker_id is not None, assign_by=case.assign_by,
         first_response_by=case.first_response_by, first_response_at=case.first_response_at,
         closing_asked=case.closing_requested_at is not None, open_obligations=view.obligations,
         exhausted=sum(row.state == "exhausted" for row in view.referrals),
-        followup_due=_due(view).due_at if _due(view) else None,
+        followup_due=due.due_at if due else None,
         may_assign=may["assign"], may_update=may["update"], may_decide=may["decide"], may_close=may["close"],
     )  # fmt: skip
 

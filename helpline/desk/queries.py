@@ -12,6 +12,7 @@ from sqlalchemy.orm import undefer, undefer_group
 from helpline.accounts import queries as accounts
 from helpline.accounts.models import User
 from helpline.calls.models import Call, CallDraft
+from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import queries as cases
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import CaseFilter, CaseRow, Looks, TimelineRow
@@ -64,7 +65,7 @@ class CaseView:
     call: CallBrief | None
     lines: list[TimelineRow]
     referrals: list[ReferralRow]
-    coming: list[FollowUpRow]  # what stands open, soonest first; without the case's own clocks
+    coming: list[FollowUpRow]  # what stands open, soonest first
     related: list[CaseRow]
     obligations: int
     looks: list[Looks] | None  # None: not this role's to know
@@ -85,7 +86,7 @@ def get_case_view(
         call=_find_call(case.call_id),
         lines=lines,
         referrals=referrals.list_for_case(case_id),
-        coming=[row for row in followups.list_for_case(case_id) if row.kind not in CLOCKS],
+        coming=followups.list_for_case(case_id),
         related=cases.list_related(case_id, case.call_id, case.child_person_id),
         obligations=cases.count_obligations(case_id),
         looks=cases.who_looked(case_id, ctx.now - LOOKED_WITHIN) if supervises else None,
@@ -106,7 +107,7 @@ class WorkItem:
 
 
 def list_work(ctx: Context) -> list[WorkItem]:
-    """What this person has to do by the end of today, and what they wait for; in each list the soonest first."""
+    """What this person has to do by the end of today and what they wait for: danger first, then the soonest."""
     within = cases.reach(ctx)
     if ctx.actor.role == Role.CASEWORKER:
         asking = replace(within, closing_asked=True)
@@ -124,7 +125,11 @@ def list_work(ctx: Context) -> list[WorkItem]:
     else:
         theirs = Case.team_id.in_(within.team_ids) if within.team_ids else Case.centre_id == within.centre_id
         found = [*_pressing_cases(ctx, within), *_escalated(theirs), *_sought(theirs, supervises=True)]
-    return sorted(found, key=lambda item: (item.due_at is None, item.due_at or ctx.now, item.source_id))
+    return sorted(found, key=lambda item: (-_severity(item), item.due_at or ctx.now, item.source_id))
+
+
+def _severity(item: WorkItem) -> int:
+    return RiskLevel(item.case.risk_level).severity if item.case else len(RiskLevel)
 
 
 def count_overdue(ctx: Context) -> int:
