@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from helpline import cli
 from helpline.accounts import api as accounts_api
+from helpline.accounts.gateways import RedisCounters
 from helpline.accounts.pages import staff as accounts_pages
 from helpline.accounts.services import sessions
 from helpline.agencies import api as agencies_api
@@ -31,6 +32,8 @@ from helpline.foundation.crypto import keyring
 from helpline.foundation.db import db, sign_transactions
 from helpline.foundation.i18n import init_i18n
 from helpline.foundation.log import configure_logging
+from helpline.imports import api as imports_api
+from helpline.imports import pages as imports_pages
 from helpline.notifications import api as notifications_api
 from helpline.notifications import pages as notifications_pages
 from helpline.oversight import api as oversight_api
@@ -50,11 +53,11 @@ from helpline.web.health import health
 from helpline.web.words import init_words
 
 PAGES = (
-    accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
+    accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages, imports_pages,
     notifications_pages, oversight_pages, referrals_pages,
 )  # fmt: skip
 APIS = (
-    accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, notifications_api, oversight_api,
+    accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api, oversight_api,
     reference_api, referrals_api,
 )  # fmt: skip
 
@@ -81,7 +84,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     for module in PAGES:
         app.register_blueprint(module.pages)
     make_api(app, [module.api for module in APIS])
-    sessions.install(settings)
+    sessions.install(settings, RedisCounters(settings.redis_url) if settings.redis_url else sessions.NoCounters())
     ports.session = sessions.identify_session
     ports.api_token = sessions.identify_token
     ports.portal_link = referral_portal.identify_link

@@ -1,22 +1,10 @@
 """Counting tries at the door in Redis: a counter lost is no harm, so nothing here is the truth."""
 
-from typing import Protocol
-
 import redis
 
 from helpline.foundation.log import get_logger
 
 log = get_logger(__name__)
-
-
-class Counters(Protocol):
-    """Counters that forget themselves."""
-
-    def count(self, limits: dict[str, tuple[int, int]]) -> bool:
-        """Add one to each key; `limits` gives its (most, seconds it is kept). False if any was already full."""
-
-    def forget(self, *keys: str) -> None:
-        """Start again from nothing."""
 
 
 class RedisCounters:
@@ -42,14 +30,3 @@ class RedisCounters:
             self._redis.delete(*keys)
         except redis.RedisError as error:
             log.warning("accounts.counters_away", error=type(error).__name__)
-
-
-class NoCounters:
-    """For processes that nobody signs in at, and for tests."""
-
-    def count(self, limits: dict[str, tuple[int, int]]) -> bool:
-        del limits
-        return True
-
-    def forget(self, *keys: str) -> None:
-        del keys

@@ -173,7 +173,7 @@ def test_unknown_names_are_shut_out_alike(client, verifications):
 
 
 def test_signing_in_is_possible_while_the_counters_are_away(client, admin, monkeypatch):
-    monkeypatch.setattr(sessions.door, "counters", sessions.RedisCounters("redis://127.0.0.1:1/0"))
+    monkeypatch.setattr(sessions.door, "counters", RedisCounters("redis://127.0.0.1:1/0"))
     assert sign_in(client, admin.login).status_code == 303
 
 

@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import text
 
 from helpline.accounts import queries, rules
-from helpline.accounts.gateways import Counters, NoCounters, RedisCounters
 from helpline.accounts.models import UserSession
 from helpline.accounts.vocabulary import UserStatus
 from helpline.foundation.audit.recorder import record
@@ -34,6 +34,27 @@ _TOUCH = text("SELECT app.touch_session(:id, :at)")
 _TOUCH_TOKEN = text("SELECT app.touch_api_token(:id, :at)")
 
 
+class Counters(Protocol):
+    """Counters of tries that forget themselves; `gateways.py` keeps them in Redis."""
+
+    def count(self, limits: dict[str, tuple[int, int]]) -> bool:
+        """Add one to each key; `limits` gives its (most, seconds it is kept). False if any was already full."""
+
+    def forget(self, *keys: str) -> None:
+        """Start again from nothing."""
+
+
+class NoCounters:
+    """For processes that nobody signs in at."""
+
+    def count(self, limits: dict[str, tuple[int, int]]) -> bool:
+        del limits
+        return True
+
+    def forget(self, *keys: str) -> None:
+        del keys
+
+
 @dataclass
 class _Door:
     """What `install` sets from the settings, once a process."""
@@ -45,12 +66,12 @@ class _Door:
 door = _Door(rules.Limits(), NoCounters())
 
 
-def install(settings: Settings) -> None:
-    """Take the limits of sessions and the counters of tries from the settings."""
+def install(settings: Settings, counters: Counters) -> None:
+    """Take the limits of sessions from the settings, and the counters of tries."""
     door.limits = rules.Limits(
         timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours), settings.demo
     )
-    door.counters = RedisCounters(settings.redis_url) if settings.redis_url else NoCounters()
+    door.counters = counters
 
 
 def hash_token(token: str) -> bytes:
