@@ -15,16 +15,25 @@ from helpline.calls import queries
 from helpline.calls.commands import CorrectCall, LogCall
 from helpline.calls.rules import judge
 from helpline.calls.schemas.call import (
+    CallCorrectionIn,
+    CallDangerIn,
     CallIn,
     CallItemOut,
     CallOut,
-    CallCorrectionIn,
-    CallDangerIn,
     CallVoidIn,
     content_of,
 )
-from helpline.calls.schemas.form import LISTS, call_data, child_numbers, field_name, local_minute, started, typed_from
-from helpline.calls.schemas.lists import CallQuery, EarlierCallOut, CallHistoryOut, QuickCallIn, only_asked
+from helpline.calls.schemas.form import (
+    LISTS,
+    TIMES,
+    call_data,
+    child_numbers,
+    field_name,
+    local_minute,
+    started,
+    typed_from,
+)
+from helpline.calls.schemas.lists import CallHistoryOut, CallQuery, EarlierCallOut, QuickCallIn, only_asked
 from helpline.calls.services import correct, drafts, log
 from helpline.calls.services.correct import snapshot
 from helpline.calls.services.lists import narrowed
@@ -215,12 +224,19 @@ def correction(call_id: uuid.UUID) -> Any:
     ctx = acting()
     if request.method == "GET" or _only_children():
         return _correct_again(None, call_id)
-    form = _resolved(ctx)
+    form = _without_same_times(_resolved(ctx), call_id, ZoneInfo(ctx.timezone))
     del form["call_id"]
     data = CallCorrectionIn().load(call_data(form, ZoneInfo(ctx.timezone)))
     version, reason = data.pop("version"), data.pop("reason")
     correct.correct_call(ctx, CorrectCall(call_id, version, content_of(data), reason))
     return redirect(url_for(".show", call_id=call_id), 303)
+
+
+def _without_same_times(form: dict[str, Any], call_id: uuid.UUID, zone: ZoneInfo) -> dict[str, Any]:
+    """The form knows minutes only: a time that it still shows as it was stays as it was, to the second."""
+    call = queries.find_posted(call_id)
+    same = {name for name in TIMES if call and form.get(name) == local_minute(getattr(call, name), zone)}
+    return {name: value for name, value in form.items() if name not in same}
 
 
 @pages.get("/calls/<uuid:call_id>/history")

@@ -1,4 +1,4 @@
-"""Between the call desk's form, whose names are flat, and what the schemas take: names `children-0-name`, local times."""
+"""Between the flat names and local times of the call desk's form and what the schemas take."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
