@@ -1,6 +1,9 @@
 """The test bed: one embedded PostgreSQL and Valkey per session, one database per worker, and no way out to a network."""
 
 import functools
+import hashlib
+import shutil
+import subprocess
 import tempfile
 import time
 import traceback
@@ -22,11 +25,12 @@ from sqlalchemy import event
 
 from helpline.app import create_app
 from helpline.embedded import servers
+from helpline.embedded.place import DATABASE, find_place
 from helpline.embedded.processes import ServerError
-from helpline.foundation.crypto import keyring
-from helpline.foundation.crypto.keyring import make_keys
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.context import system_context
+from helpline.foundation.crypto import keyring
+from helpline.foundation.crypto.keyring import make_keys
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.reference.services import load_reference
@@ -36,6 +40,7 @@ from tests.factories.accounts import MadeCentre, MadeUser, make_centre, make_use
 TEMPLATE = "helpline_template"
 PREFIX = "helpline-tests-"
 SETTLED_SECONDS = 120
+FORGOTTEN_SECONDS = 3600
 hypothesis.settings.register_profile("reduced", max_examples=50, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("full", max_examples=1000, deadline=None, print_blob=True)
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -81,12 +86,51 @@ def _start(stack: ExitStack) -> TestBed:
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     folder.chmod(0o755)  # the servers' own account must reach its data, which is closed to all others
     stack.callback(lambda: servers.erase(folder))
-    running = stack.enter_context(servers.running(Settings(embedded_path=folder, port=0), durable=False))
-    urls = running.urls_of(TEMPLATE)
-    prepare_database(running.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
+    settings = Settings(embedded_path=folder, port=0)
+    problem = "" if _take_cached(folder) else _make_template(settings)
+    keyring.install(keyring.KeyRing.open(folder / "keys.json"))
+    running = stack.enter_context(servers.running(settings, durable=False))
+    return TestBed(running.admin_url, running.urls_of(TEMPLATE), running.redis_url, str(folder), problem)
+
+
+def _cached() -> Path:
+    """Where a cluster with the template of just these migrations and this reference data is kept between sessions."""
+    told = hashlib.sha256(Path(__file__).read_bytes())
+    for path in sorted([*(ROOT / "migrations").rglob("*.py"), *(ROOT / "helpline/reference").rglob("*")]):
+        if path.is_file() and path.suffix != ".pyc":
+            told.update(path.read_bytes())
+    return ROOT / ".pytest_cache" / "templates" / told.hexdigest()[:16]
+
+
+def _take_cached(folder: Path) -> bool:
+    cached, home = _cached(), find_place(folder).home
+    if cached.exists():
+        subprocess.run(["cp", "-a", cached / "keys.json", folder], check=True)
+        subprocess.run(["cp", "-a", cached / DATABASE, cached / "passwords.json", home], check=True)
+    return cached.exists()
+
+
+def _make_template(settings: Settings) -> str:
+    """Make keys, a cluster and in it the template; keep a copy if all went well. Returns what went wrong."""
+    folder = settings.embedded_path
     make_keys(folder / "keys.json", generated=True)
     keyring.install(keyring.KeyRing.open(folder / "keys.json"))
-    return TestBed(running.admin_url, urls, running.redis_url, str(folder), _migrate(urls))
+    with servers.running(settings, durable=False) as running:
+        urls = running.urls_of(TEMPLATE)
+        prepare_database(running.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
+        problem = _migrate(urls)
+    if not problem:
+        cached, home = _cached(), find_place(folder).home
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        for older in cached.parent.iterdir():
+            if time.time() - older.stat().st_ctime > FORGOTTEN_SECONDS:
+                shutil.rmtree(older, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(dir=cached.parent))
+        for part in (folder / "keys.json", home / "passwords.json", home / DATABASE):
+            subprocess.run(["cp", "-a", part, unfinished], check=True)
+        with suppress(OSError):  # another session was first
+            unfinished.rename(cached)
+    return problem
 
 
 def _migrate(urls: dict[str, str]) -> str:
