@@ -8,12 +8,14 @@ from helpline.foundation.context import system_context
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.failpoints import failpoint
 from helpline.foundation.i18n import speaking
+from helpline.foundation.log import get_logger
 from helpline.notifications import services
 from helpline.notifications.commands import Outgoing
 from helpline.notifications.gateways import Mail, MailGateway, MaybeAccepted, NotAccepted, SmtpGateway
 from workers.links import link_of
 from workers.task import job
 
+log = get_logger(__name__)
 BATCH = 50
 
 
@@ -32,16 +34,10 @@ def deliver_next(gateway: MailGateway | None) -> bool:
     """Deliver one mail; False if none waits. Without a gateway it is kept as not sent."""
     with unit_of_work(system_context(SystemActor.MESSENGER)) as ctx:
         outgoing = services.claim_next(ctx)
-        mail = _render(outgoing) if outgoing else None
-    if outgoing is None or mail is None:
+    if outgoing is None:
         return False
     failpoint("notifications.after_claim")
-    error: Exception | None = None
-    if gateway is not None and outgoing.address:
-        try:
-            gateway.send(mail)
-        except (NotAccepted, MaybeAccepted) as problem:
-            error = problem
+    error = _send(gateway, outgoing) if gateway is not None and outgoing.address else None
     failpoint("notifications.after_send")
     with unit_of_work(system_context(SystemActor.MESSENGER)) as ctx:
         if gateway is None or not outgoing.address:
@@ -53,6 +49,20 @@ def deliver_next(gateway: MailGateway | None) -> bool:
         else:
             services.record_sent(ctx, outgoing.id)
     return True
+
+
+def _send(gateway: MailGateway, outgoing: Outgoing) -> NotAccepted | MaybeAccepted | None:
+    """What went wrong, if anything. One text that can't be made must hold up no other, whatever is wrong with it."""
+    try:
+        mail = _render(outgoing)
+    except Exception as problem:
+        log.exception("notifications.not_rendered", message_id=str(outgoing.id), error=type(problem).__name__)
+        return NotAccepted("not_rendered", again=False)
+    try:
+        gateway.send(mail)
+    except (NotAccepted, MaybeAccepted) as problem:
+        return problem
+    return None
 
 
 def _render(outgoing: Outgoing) -> Mail:

@@ -3,6 +3,7 @@
 import smtplib
 import ssl
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -50,10 +51,11 @@ class SmtpGateway:
         self._settings = settings
 
     def send(self, mail: Mail) -> None:
+        message = self._message(mail)
         try:
             with smtplib.SMTP(self._settings.smtp_host, self._settings.smtp_port, timeout=TIMEOUT_SECONDS) as server:
                 self._prepare(server, mail)
-                self._hand_over(server, self._message(mail))
+                self._hand_over(server, message)
         except (OSError, smtplib.SMTPException) as error:
             code = getattr(error, "smtp_code", 0)
             raise NotAccepted(type(error).__name__, again=code not in _PERMANENT) from error
@@ -81,10 +83,16 @@ class SmtpGateway:
             raise NotAccepted(f"smtp_{code}", again=code in _TRANSIENT)
 
     def _message(self, mail: Mail) -> EmailMessage:
+        """The mail as bytes go out. An address that is not exactly one is refused: it could add recipients."""
         name, address = parseaddr(self._settings.mail_from)
+        try:
+            to = Address(addr_spec=mail.to)
+            mail.to.encode("ascii")
+        except (ValueError, MessageError) as error:
+            raise NotAccepted("bad_address", again=False) from error
         message = EmailMessage()
         message["From"] = Address(display_name=name, addr_spec=address)
-        message["To"] = mail.to
+        message["To"] = to
         message["Subject"] = " ".join(mail.subject.split())
         message["Date"] = format_datetime(real_now())
         message["Message-ID"] = f"<{mail.key}@{address.rpartition('@')[2]}>"
