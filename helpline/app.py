@@ -53,12 +53,12 @@ from helpline.web.health import health
 from helpline.web.words import init_words
 
 PAGES = (
-    accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages, imports_pages,
-    notifications_pages, oversight_pages, referrals_pages,
+    accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
+    imports_pages, notifications_pages, oversight_pages, referrals_pages,
 )  # fmt: skip
 APIS = (
-    accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api, oversight_api,
-    reference_api, referrals_api,
+    accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api,
+    oversight_api, reference_api, referrals_api,
 )  # fmt: skip
 
 DatabaseRole = Literal["web", "worker", "owner"]

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
+from flask_babel import format_date
 from flask_babel import gettext as _
 from marshmallow import ValidationError
 
@@ -82,7 +83,7 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
         "hours": _hours(calls["hours"], wanted),
         "days": [
             {
-                "label": each["key"], "value": each["count"],
+                "label": _day(each["key"]), "value": each["count"],
                 "href": _to_calls(wanted, **dict.fromkeys(("from", "to"), each["key"])),
             }
             for each in calls["days"]
@@ -96,6 +97,11 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
         "children": _children(calls["children"], wanted),
         "places": _places(calls["provinces"], wanted, country),
     }  # fmt: skip
+
+
+def _day(key: str) -> str:
+    """A day as people write it, "3 Nov", in the language of the moment."""
+    return str(format_date(date.fromisoformat(key), "d MMM"))
 
 
 def _hours(cells: list[dict[str, Any]], wanted: CallFilter) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ class Story:
         for at in times:
             self._call(at)
         for case_id in db.session.scalars(select(Case.id).where(Case.centre_id == self.made.centre_id)).all():
-            self._work_on(case_id, end)
+            self._work_on(case_id, end - timedelta(seconds=self.chance.random() * seconds / 2))
 
     def _call(self, at: datetime) -> None:
         operator = self.made.actors[self.chance.choice(["operator", "operator", "operator2", "operator3"])]
@@ -167,9 +167,9 @@ class Story:
     def _agencies_answer(self, case: Case, at: datetime) -> None:
         asked = select(ReferralAsk).where(ReferralAsk.case_id == case.id, ReferralAsk.state == AskState.ASKED.value)
         for ask in db.session.scalars(asked).all():
-            if self.chance.random() < 0.75:  # noqa: PLR2004
+            if self.chance.random() < 0.6 and ask.asked_at < at:  # noqa: PLR2004
                 partner = Actor(id=ask.id, role=Role.PARTNER, centre_id=case.centre_id)
-                yes = self.chance.random() < 0.7  # noqa: PLR2004
+                yes = self.chance.random() < 0.8  # noqa: PLR2004
                 reason = None if yes else self.chance.choice([DeclineReason.FULL, DeclineReason.NO_STAFF_NOW])
                 answer = GiveAnswer(PartnerAnswer.ACCEPT if yes else PartnerAnswer.DECLINE, reason)
                 portal.answer(self._act(partner, min(at, ask.answer_by - timedelta(minutes=5))), answer)

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from helpline.foundation.tabular.table import Rejected
 
@@ -14,7 +14,7 @@ class Upload:
     import_id: uuid.UUID
     centre_id: uuid.UUID
     file_name: str = field(repr=False)
-    stream: BinaryIO = field(repr=False)
+    stream: IO[bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ImportFile:
     centre_code: str
     login: str
     file_name: str
-    stream: BinaryIO = field(repr=False)
+    stream: IO[bytes] = field(repr=False)
     mapping_name: str | None = None
     dry_run: bool = False
 

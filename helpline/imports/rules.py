@@ -105,3 +105,37 @@ def _province(values: Mapping[str, Any], vocabulary: Vocabulary) -> str | None:
 
 def _iso(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
+
+
+# What a first mapping is drafted for, with the words by which columns are recognised.
+DRAFT_TARGETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "started_at": ("datetime", ("date", "time", "fecha", "started", "when", "call")),
+    "caller_relation": ("text", ()),
+    "child_age": ("integer", ("age", "edad", "âge")),
+    "child_gender": ("text", ("gender", "sex", "genero", "sexe")),
+    "province_name": ("text", ("province", "provincia", "region", "where")),
+    "narrative": ("text", ("narrative", "notes", "story", "description")),
+}
+
+
+def draft_mapping(headers: list[str]) -> dict[str, Any]:
+    """A first document for a log that no known mapping fits: columns guessed by their names, to be edited."""
+    found: list[dict[str, Any]] = []
+    for target, (kind, hints) in DRAFT_TARGETS.items():
+        column = next((h for h in headers for hint in hints if hint in h.casefold()), None)
+        if column is None or target in {"child_gender", "caller_relation"}:
+            continue
+        rule: dict[str, Any] = {"target": target, "columns": [column], "type": kind}
+        if kind == "datetime":
+            rule |= {"formats": ["iso", "%d/%m/%Y %H:%M", "%d/%m/%Y"], "required": True}
+        found.append(rule)
+    gender = next((h for h in headers for hint in DRAFT_TARGETS["child_gender"][1] if hint in h.casefold()), None)
+    if gender:
+        spellings = {"female": ["F", "Female", "Girl"], "male": ["M", "Male", "Boy"]}
+        found.append(
+            {"target": "child_gender", "columns": [gender], "type": "choice", "default": "unknown", "values": spellings}
+        )
+    return {
+        "name": "my-log", "title": "", "unknown": ["", "?", "-", "unknown"], "constants": {"kind": "counselling"},
+        "fields": found,
+    }  # fmt: skip

@@ -22,7 +22,7 @@ _RAIL = {
     "agencies": ("agencies.list_agencies", _l("Agencies"), "agencies"),
     "inbox": ("notifications.inbox", _l("Inbox"), "inbox"),
     "calls": ("calls.list_calls", _l("Calls"), "calls"),
-    "imports": ("calls.list_imports", _l("Old logs"), "imports"),
+    "imports": ("imports.list_imports", _l("Old logs"), "imports"),
     "people": ("accounts.list_users", _l("Staff"), "people"),
     "centre": ("accounts.centre", _l("Centre"), "centre"),
     "audit": ("oversight.audit", _l("Audit"), "audit"),

@@ -58,7 +58,7 @@ class Reading:
         }  # fmt: skip
 
 
-def staged_rows(
+def staged_rows(  # noqa: PLR0917  # one call, in running.py
     import_id: uuid.UUID, centre: Centre, rows: Iterator[Row | Rejected], normaliser: Normaliser,
     vocabulary: Vocabulary, reading: Reading,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip

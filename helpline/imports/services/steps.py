@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -45,7 +45,7 @@ def upload(ctx: Context, command: Upload) -> CallImport:
     if existing is not None:
         return existing
     centre = accounts.get_centre(command.centre_id)
-    with open_table(command.stream, name=command.file_name) as table:
+    with open_table(cast("BinaryIO", command.stream), name=command.file_name) as table:
         headers, encoding = table.headers, table.encoding
     size = command.stream.seek(0, 2)
     command.stream.seek(0)
@@ -88,7 +88,7 @@ def set_mapping(ctx: Context, command: Mapped) -> CallImport:
     found = _waiting(command.import_id, command.version)
     centre = accounts.get_centre(found.centre_id)
     mapping = read_mapping(command.document, targets=targets(queries.vocabulary_of(centre)))
-    compile_mapping(mapping, found.headers, time_zone=ZoneInfo(centre.timezone))
+    compile_mapping(mapping, found.headers or [], time_zone=ZoneInfo(centre.timezone))
     db.session.execute(delete(ImportRow).where(ImportRow.import_id == found.id))
     found.mapping, found.state, found.report = dict(mapping.document), ImportState.UPLOADED, None
     db.session.flush()
