@@ -1,12 +1,16 @@
 """The whole way through the door, by a browser without script."""
 
 import re
+import threading
 from datetime import timedelta
 
 import psycopg
 import pytest
 from argon2 import PasswordHasher
+from playwright.sync_api import sync_playwright
+from werkzeug.serving import make_server
 
+from helpline.accounts.gateways import RedisCounters
 from helpline.accounts.services import passwords, sessions
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.foundation import clock
@@ -439,3 +443,61 @@ def test_an_api_token_is_shown_once(inside, client):
     assert (
         post(inside, "/account/tokens", "/account/tokens", name="x", days="7", scopes=["call:log"]).status_code == 422
     )
+
+
+@pytest.fixture
+def address(app):
+    """The service on a port of its own, for a real browser."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.browser
+def test_in_a_browser_what_was_typed_outlives_the_lock(address, admin):
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        refused = []
+        page.on("console", lambda said: refused.append(said.text) if "Content Security" in said.text else None)
+        page.goto(f"{address}/account")
+        page.get_by_label("E-mail or user name").fill(admin.login)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/account")
+
+        page.get_by_label("Name", exact=True).fill("Half written")
+        page.evaluate("document.dispatchEvent(new Event('helpline:locked'))")
+        lock = page.get_by_role("dialog")
+        lock.get_by_label("Password").fill(OTHER)
+        lock.get_by_role("button", name="Go on").click()
+        lock.get_by_text("That did not work.").wait_for()
+        lock.get_by_label("Password").fill(PASSWORD)
+        lock.get_by_role("button", name="Go on").click()
+        lock.wait_for(state="hidden")
+        assert page.get_by_label("Name", exact=True).input_value() == "Half written"
+        page.get_by_role("button", name="Save").click()
+        page.wait_for_url("**/account?saved=own")
+
+        locked = page.expect_response(lambda answer: answer.url.endswith("/lock") and answer.status == 204)
+        with locked:
+            page.evaluate("document.activeElement.blur()")
+            for _ in range(3):
+                page.keyboard.press("Escape")
+        page.wait_for_url("**/leave/")
+        assert page.title() == "Weather"
+        page.goto(f"{address}/account")
+        page.wait_for_url("**/unlock?next=%2Faccount")
+        assert admin.email not in page.content()
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/account")
+        page.get_by_role("button", name="You: Half written").click()
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/sign-in")
+        browser.close()
+    assert not refused
