@@ -23,7 +23,7 @@ from helpline.web.errors import sentence
 from helpline.web.guard import acting, guard
 
 pages = Blueprint("agencies", __name__, template_folder="templates")
-PLACES = "/api/v1/places"
+
 LANGUAGES = ("km", "en", "vi", "cja", "fr", "zh", "es")
 _SEVERAL = {"services", "languages", "coverage"}
 _LIMITS = ("min_age", "max_age", "capacity")
@@ -44,7 +44,8 @@ def list_agencies() -> str:
         there: dict[str, Any] = asked | {"after": encode_key(shown[-1].created_at, shown[-1].id)}
         older = url_for(".list_agencies", **there)
     return render_template(
-        "agencies/list.html", agencies=AgencyItemOut(many=True).dump(shown), older=older, asked=asked, places=PLACES,
+        "agencies/list.html", agencies=AgencyItemOut(many=True).dump(shown), older=older, asked=asked,
+        places=url_for("api_reference.search_places"),
         services=list(Service), may_edit=holds(ctx.actor, Permission.AGENCY_EDIT),
         place_text=request.args.get("place_id_text", ""),
     )  # fmt: skip
@@ -66,7 +67,8 @@ def _form(agency_id: uuid.UUID, typed: dict[str, Any], *, version: int | None, p
     chosen = [place for place in typed.get("coverage", []) if place]
     return render_template(
         "agencies/form.html", agency_id=agency_id, version=version, kinds=list(AgencyKind), services=list(Service),
-        sexes=list(Sex), spoken=LANGUAGES, places=PLACES, form={"data": typed, "errors": _errors(problem)},
+        sexes=list(Sex), spoken=LANGUAGES, places=url_for("api_reference.search_places"),
+        form={"data": typed, "errors": _errors(problem)},
         covered=[{"value": key, "label": name} for key, name in _covered(chosen).items()],
     )  # fmt: skip
 

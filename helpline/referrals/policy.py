@@ -18,6 +18,9 @@ REFERRAL_ASKS = (
     part_of("cases", "case", "case_id")
     + " AND ((SELECT app.actor() ->> 'r') <> 'partner' OR id = (SELECT app.actor_id()))"
 )
+# Restrictive, on people: the grant on the case does not carry that far. The one name that a partner may read, after a
+# yes, comes through `app.asked_child()`.
+PERSONS_NOT_TO_PARTNERS = "(SELECT app.actor() ->> 'r') <> 'partner'"
 
 G = FieldGroup
 # What an agency needs to know to answer at all: the service, an age band, the district, how soon.

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import part_of, protect
+from migrations.tools import APP_ROLES, part_of, protect
 
 revision = "0009"
 down_revision = "0008"
@@ -118,9 +118,14 @@ def upgrade() -> None:
     protect("referrals", REFERRALS)
     protect("referral_asks", REFERRAL_ASKS)
     op.execute(FIND_ASK)
+    op.execute(
+        f"CREATE POLICY persons_not_to_partners ON persons AS RESTRICTIVE FOR SELECT TO {APP_ROLES}"
+        " USING ((SELECT app.actor() ->> 'r') <> 'partner')"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY persons_not_to_partners ON persons")
     op.execute("DROP FUNCTION app.find_ask(uuid)")
     op.execute("DROP FUNCTION app.asked_child()")
     op.drop_table("referral_asks")

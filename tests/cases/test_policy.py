@@ -72,13 +72,13 @@ def test_neither_another_operator_nor_another_centre_nor_another_team_sees_it(wo
         assert seen(other.ctx(), full_case) == NOTHING
 
 
-def test_a_partner_who_was_let_in_sees_the_case_and_no_note(world, full_case):
+def test_a_partner_who_was_let_in_sees_the_case_but_no_note_and_no_person(world, full_case):
     ask = Actor(id=new_id(), role="partner", centre_id=world.centre.id)
     ctx = world.supervisor.ctx()
     with unit_of_work(ctx):
         services.grants.allow(ctx, ask.id, [("case", full_case)], reason="referral", source_id=ask.id)
     partner = Context(ask, ctx.now, new_id(), Channel.PORTAL)
-    assert seen(partner, full_case) == ALL | {"case_notes": 0}
+    assert seen(partner, full_case) == ALL | {"case_notes": 0, "persons": 0}
 
 
 def test_without_a_signed_context_there_is_nothing(world, full_case):

@@ -1,5 +1,7 @@
 """Seeking a service, from the request to what came of it: state, audit entry and event; refusals per role."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
@@ -11,14 +13,14 @@ from helpline.cases.commands import Consent
 from helpline.cases.vocabulary import ConsentAnswer
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.clock import now
-from helpline.foundation.context import Channel, Context, system_actor
+from helpline.foundation.context import Actor, Channel, Context, system_actor
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
 from helpline.referrals import queries
-from helpline.referrals.commands import RequestReferral
-from helpline.referrals.services import routing, seeking
-from helpline.referrals.vocabulary import ReferralState, WithdrawReason
+from helpline.referrals.commands import GiveAnswer, RequestReferral
+from helpline.referrals.services import portal, routing, seeking
+from helpline.referrals.vocabulary import Answer, DeclineReason, ReferralState, WithdrawReason
 from tests.factories.agencies import make_agency
 from tests.factories.cases import assign, open_case
 
@@ -309,3 +311,58 @@ def test_service_is_recorded_step_by_step_and_its_end_settles(world, rows, datab
     assert published(rows, ctx) == ["referrals.service_recorded"]
     with pytest.raises(Invalid):
         do(world.caseworker, seeking.record_service, referral_id, row.version, ReferralState.WITHDRAWN)
+
+
+def test_answers_and_silence_at_the_same_moment_leave_one_truth(app, world, rows):
+    make_agency(world), make_agency(world)
+    referral_id = seek(world, open_case(world))
+    as_router(routing.route, referral_id)
+    ask = look(world, referral_id).asks[0]
+    partner = Actor(id=ask.id, role="partner", centre_id=world.centre.id)
+    start = threading.Barrier(4)
+
+    def answer(command):
+        start.wait(timeout=20)
+        with app.app_context():
+            ctx = Context(actor=partner, now=ask.answer_by, request_id=new_id(), channel=Channel.PORTAL)
+            with unit_of_work(ctx):
+                return portal.answer(ctx, command).state.value
+
+    def silence():
+        start.wait(timeout=20)
+        with app.app_context():
+            as_router(routing.expire_unanswered, at=ask.answer_by)
+
+    accept, decline = GiveAnswer(Answer.ACCEPT), GiveAnswer(Answer.DECLINE, DeclineReason.FULL)
+    with ThreadPoolExecutor(4) as pool:
+        said = [pool.submit(answer, command) for command in (accept, accept, decline)]
+        quiet = pool.submit(silence)
+        answers = {each.result(timeout=60) for each in said}
+        quiet.result(timeout=60)
+    row = look(world, referral_id)
+    assert answers == {row.asks[0].state}
+    assert row.state == ("accepted" if row.asks[0].state == "accepted" else "requested")
+    told = rows(
+        "SELECT name FROM outbox_events WHERE payload ->> 'ask_id' = %s AND name <> 'referrals.asked'", str(ask.id)
+    )
+    assert told == [(f"referrals.{row.asks[0].state}",)]
+
+
+def test_asking_costs_few_statements(world, statements):
+    for _ in range(5):
+        make_agency(world)
+    referral_id = seek(world, open_case(world))
+    statements.clear()
+    as_router(routing.route, referral_id)
+    assert len([each for each in statements if "set_config" not in each]) <= 22
+
+
+def test_a_case_shows_its_referrals_in_few_statements(world, statements):
+    make_agency(world), make_agency(world, service=Service.LEGAL)
+    case_id = open_case(world)
+    for service in (Service.HEALTH, Service.LEGAL, Service.SHELTER):
+        as_router(routing.route, seek(world, case_id, service))
+    statements.clear()
+    with unit_of_work(world.supervisor.ctx()):
+        assert len(queries.list_for_case(case_id)) == 3
+    assert len([each for each in statements if "set_config" not in each]) <= 4
