@@ -31,7 +31,7 @@ from helpline.foundation.context import Context
 from helpline.foundation.i18n import as_utc, format_due, format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
-from helpline.referrals.schemas import ReferralOut
+from helpline.referrals.schemas import ReferralOut, in_language
 from helpline.web import frame
 from helpline.web.guard import acting, guard
 
@@ -92,6 +92,7 @@ def case_page(case_id: uuid.UUID) -> str:
         lines=[_line(line, view, why, ctx.now) for line in shown], older=older,
         related=CaseItemOut(many=True).dump(view.related), looks=_looks(ctx, view),
         coming=[_coming(row, ctx.now) for row in view.coming if row.kind not in CLOCKS], you=str(ctx.actor.id),
+        terms={code: {"label": in_language(names)} for code, names in view.terms.items()},
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from helpline.foundation.calendar import day_bounds, local_day
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
 from helpline.people.models import Person
+from helpline.reference.models import TaxonomyTerm
 from helpline.referrals import queries as referrals
 from helpline.referrals.models import Referral, ReferralAsk
 from helpline.referrals.queries import ReferralRow
@@ -70,6 +71,7 @@ class CaseView:
     obligations: int
     looks: list[Looks] | None  # None: not this role's to know
     names: dict[uuid.UUID, str]  # of people that the timeline speaks of
+    terms: dict[str, dict[str, str]]  # names of the reasons that the risk rests on, by code
 
 
 def get_case_view(
@@ -91,6 +93,7 @@ def get_case_view(
         obligations=cases.count_obligations(case_id),
         looks=cases.who_looked(case_id, ctx.now - LOOKED_WITHIN) if supervises else None,
         names=accounts.user_names(spoken_of),
+        terms=_terms([reason["value"] for reason in case.risk_reasons if reason.get("code") == "subcategory"]),
     )
 
 
@@ -216,6 +219,13 @@ def _sought(whose: ColumnElement[bool], *, supervises: bool = False) -> list[Wor
 def _with_cases(items: Sequence[WorkItem], case_ids: Sequence[uuid.UUID]) -> list[WorkItem]:
     rows = cases.rows_by_id(set(case_ids))
     return [replace(item, case=rows[of]) for item, of in zip(items, case_ids, strict=True) if of in rows]
+
+
+def _terms(codes: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not codes:
+        return {}
+    statement = select(TaxonomyTerm.code, TaxonomyTerm.names).where(TaxonomyTerm.code.in_(codes))
+    return {code: names for code, names in db.session.execute(statement)}  # noqa: C416  # rows, not pairs
 
 
 def _find_child(person_id: uuid.UUID) -> Child | None:
