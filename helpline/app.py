@@ -32,6 +32,7 @@ from helpline.foundation.crypto import keyring
 from helpline.foundation.db import db, sign_transactions
 from helpline.foundation.i18n import init_i18n
 from helpline.foundation.log import configure_logging
+from helpline.foundation.production import refuse_unfit
 from helpline.imports import api as imports_api
 from helpline.imports import pages as imports_pages
 from helpline.notifications import api as notifications_api
@@ -94,6 +95,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
 
 def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
     keyring.install(keyring.KeyRing.open(settings.keys_path))
+    refuse_unfit(settings, keyring.ring())
     clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
     failpoints.use_failpoints_file(settings.failpoints_path if settings.failpoints_path.name else None)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}

@@ -172,4 +172,25 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for option in fields(Settings)
         if option.metadata and option.metadata["env"] in texts
     }
-    return Settings(**values, embedded=bool(addresses))
+    settings = Settings(**values, embedded=bool(addresses))
+    if settings.production:
+        _refuse_in_production(settings)
+    return settings
+
+
+def _refuse_in_production(settings: Settings) -> None:
+    """What only suits a laptop or a test. `foundation/production.py` adds what a look at keys and database shows."""
+    unfit = {
+        "needs servers of its own: set DATABASE_URL and REDIS_URL": settings.embedded
+        or not (settings.database_url and settings.redis_url),
+        "refuses demo accounts: leave HELPLINE_DEMO out": settings.demo,
+        "refuses cookies without TLS: set SECURE_COOKIES=true": not settings.secure_cookies,
+        "refuses links without TLS: HELPLINE_PUBLIC_URL must begin with https://": not settings.public_url.startswith(
+            "https://"
+        ),
+        "refuses a clock that is moved: leave HELPLINE_CLOCK_OFFSET_FILE out": settings.clock_offset_path != Path(),
+        "refuses failpoints: leave HELPLINE_FAILPOINTS_FILE out": settings.failpoints_path != Path(),
+    }
+    for sentence, applies in unfit.items():
+        if applies:
+            raise SettingsError(f"HELPLINE_ENV=production {sentence}")

@@ -133,8 +133,6 @@ def _uses_external_servers(settings: Settings) -> bool:
             f"Servers of your own need every address; missing: {', '.join(missing)}. "
             "Set them (.env.example explains each), or none to use the embedded servers."
         )
-    if settings.production and not external:
-        raise ServerError("HELPLINE_ENV=production needs servers of its own: set DATABASE_URL and the others.")
     return external
 
 
