@@ -8,4 +8,5 @@ PERSONS = (
     " OR EXISTS (SELECT 1 FROM calls call WHERE call.caller_person_id = persons.id)"
 )
 # Whoever adds a person may, in their own centre; the call that tells of them follows in the same statement's unit.
-PERSONS_INSERT = "added_by = (SELECT app.actor_id())"
+OWN_CENTRE = "(centre_id = (SELECT app.actor_centre()) OR centre_id = ANY ((SELECT app.centres_of('call'))::uuid[]))"
+PERSONS_INSERT = f"added_by = (SELECT app.actor_id()) AND {OWN_CENTRE}"

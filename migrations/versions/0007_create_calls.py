@@ -16,6 +16,9 @@ PERSONS = (
     " OR EXISTS (SELECT 1 FROM calls call WHERE call.caller_person_id = persons.id)"
 )
 
+# Whoever sees a row by being its writer or of its team still writes into their own centre alone.
+OWN_CENTRE = "(centre_id = (SELECT app.actor_centre()) OR centre_id = ANY ((SELECT app.centres_of('call'))::uuid[]))"
+
 
 def upgrade() -> None:
     op.create_table(
@@ -33,9 +36,7 @@ def upgrade() -> None:
         sa.Column("ended_at", AT),
         sa.Column("logged_at", AT, nullable=False),
         sa.Column("caller_relation", sa.Text(), nullable=False),
-        sa.Column(
-            "caller_person_id", sa.Uuid(), sa.ForeignKey("persons.id", deferrable=True, initially="DEFERRED")
-        ),
+        sa.Column("caller_person_id", sa.Uuid(), sa.ForeignKey("persons.id", deferrable=True, initially="DEFERRED")),
         sa.Column("place_id", sa.Uuid(), sa.ForeignKey("places.id")),
         sa.Column("province_id", sa.Uuid(), sa.ForeignKey("places.id")),
         sa.Column("risk_level", sa.Text(), nullable=False),
@@ -116,7 +117,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_call_drafts_user_id", "call_drafts", ["user_id", "saved_at"], postgresql_where=sa.text("ended_at IS NULL")
     )
-    protect("calls", visible("call", team="team_id", owner="operator_id"))
+    calls = visible("call", team="team_id", owner="operator_id")
+    protect("calls", calls)
+    op.execute(f"ALTER POLICY calls_rows ON calls WITH CHECK (({calls}) AND {OWN_CENTRE})")
     for table in ("call_children", "call_terms"):
         protect(table, part_of("calls", "call", "call_id"), web="SELECT, INSERT, UPDATE, DELETE")
     protect("call_versions", part_of("calls", "call", "call_id"), web="SELECT, INSERT", worker="SELECT")
@@ -124,7 +127,7 @@ def upgrade() -> None:
     op.execute(f"CREATE POLICY persons_rows ON persons TO {APP_ROLES} USING ({PERSONS}) WITH CHECK ({PERSONS})")
     op.execute(
         f"CREATE POLICY persons_add ON persons FOR INSERT TO {APP_ROLES} "
-        "WITH CHECK (added_by = (SELECT app.actor_id()))"
+        f"WITH CHECK (added_by = (SELECT app.actor_id()) AND {OWN_CENTRE})"
     )
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON persons TO {APP_ROLES}")
 

@@ -10,6 +10,7 @@ from helpline.calls import rules
 from helpline.calls.rules import NATIONAL_PRACTICE, DangerAnswers, RiskPolicy, assess_risk, first_response_due
 from helpline.calls.vocabulary import Answer, RiskLevel
 from helpline.calls.vocabulary import RiskReasonCode as Why
+from helpline.foundation.errors import Invalid
 
 NO, UNKNOWN, YES = Answer.NO, Answer.UNKNOWN, Answer.YES
 ALL_NO = {"hurt": NO, "suicide_thoughts": NO, "near_person_feared": NO, "sexual_violence": NO, "suicide_means": NO}
@@ -123,3 +124,42 @@ def test_severity_orders_the_levels():
         2,
         3,
     ]
+
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "code", "field"),
+    [
+        (timedelta(0), timedelta(0), None, None),
+        (-timedelta(hours=1), -timedelta(minutes=1), None, None),
+        (timedelta(seconds=1), timedelta(seconds=2), "in_future", "started_at"),
+        (-timedelta(hours=1), timedelta(seconds=1), "in_future", "ended_at"),
+        (-timedelta(hours=1), -timedelta(hours=2), "ends_before_start", "ended_at"),
+    ],
+)
+def test_a_call_ends_after_it_began_and_not_in_the_future(starts, ends, code, field):
+    if code is None:
+        rules.check_times(NOON + starts, NOON + ends, NOON)
+        return
+    with pytest.raises(Invalid, match=code) as refusal:
+        rules.check_times(NOON + starts, NOON + ends, NOON)
+    assert refusal.value.field == field
+
+
+def test_the_youngest_child_counts_and_a_persons_judgement_wins_and_says_over_what():
+    answers_ = DangerAnswers(sexual_violence=YES)
+    assert rules.judge(answers_, [], [12, None, 3])[0] is RiskLevel.IMMEDIATE
+    assert rules.judge(answers_, [], [12, None])[0] is RiskLevel.HIGH
+    level, reasons = rules.judge(answers_, ["violence.neglect"], [], RiskLevel.LOW)
+    assert level is RiskLevel.LOW
+    assert reasons == [
+        {"code": "judged", "value": "high"}, {"code": "sexual_violence"},
+        {"code": "subcategory", "value": "violence.neglect"},
+    ]  # fmt: skip
+    assert rules.judge(answers_, [], [], RiskLevel.HIGH)[1] == [{"code": "sexual_violence"}]
+
+
+def test_what_changed_between_two_versions():
+    assert rules.changed({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 3, "d": 4}) == ["b", "c", "d"]
