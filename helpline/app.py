@@ -94,8 +94,9 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
 
 
 def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
-    keyring.install(keyring.KeyRing.open(settings.keys_path))
-    refuse_unfit(settings, keyring.ring())
+    ring = keyring.KeyRing.open(settings.keys_path)
+    refuse_unfit(settings, ring)
+    keyring.install(ring)
     clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
     failpoints.use_failpoints_file(settings.failpoints_path if settings.failpoints_path.name else None)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
