@@ -10,7 +10,7 @@ from helpline.foundation.keyset import decode_key, encode_key
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
 from helpline.imports.models import CallImport
-from helpline.imports.schemas import ImportOut, ImportPage, ImportQuery, MappingIn, StepIn, UploadFile
+from helpline.imports.schemas import ImportOut, ImportPage, ImportQuery, ImportStepIn, MappingIn, UploadFile
 from helpline.imports.services import steps
 from helpline.imports.vocabulary import ImportState
 from helpline.web.api import ApiBlueprint
@@ -74,7 +74,7 @@ def set_mapping(body: dict[str, Any], import_id: uuid.UUID) -> CallImport:
 
 @api.post("/imports/<uuid:import_id>/step")
 @guard(Permission.CALL_IMPORT)
-@api.arguments(StepIn)
+@api.arguments(ImportStepIn)
 @api.response(202, ImportOut)
 def take_step(body: dict[str, Any], import_id: uuid.UUID) -> CallImport:
     """Check the file, or import what was checked; a worker does it."""

@@ -8,8 +8,8 @@ from helpline.imports.vocabulary import ImportState
 from helpline.web.schema import In, Page, RecordOut
 
 
-class ImportOut(RecordOut):
-    """A file on its way in. The report quotes its cells, so only its importers see it."""
+class ImportItemOut(RecordOut):
+    """A file on its way in."""
 
     kind = "import"
     group = FieldGroup.DIRECTORY
@@ -20,10 +20,8 @@ class ImportOut(RecordOut):
     requested_by = f.UUID(required=True)
     state = f.String(required=True, validate=OneOf(list(ImportState)))
     file_name = f.String()
-    headers = f.List(f.String())
     encoding = f.String()
     size_bytes = f.Integer()
-    mapping = f.Dict(allow_none=True)
     rows_total = f.Integer()
     rows_read = f.Integer()
     rows_rejected = f.Integer()
@@ -31,14 +29,19 @@ class ImportOut(RecordOut):
     rows_known = f.Integer()
     calls_added = f.Integer()
     error_code = f.String(allow_none=True)
-    report = f.Dict(allow_none=True)
     finished_at = f.AwareDateTime(allow_none=True)
 
 
+class ImportOut(ImportItemOut):
+    """One with all of it. The report quotes its cells, so only its importers see it."""
+
+    headers = f.List(f.String())
+    mapping = f.Dict(allow_none=True)
+    report = f.Dict(allow_none=True)
+
+
 class ImportPage(Page):
-    items = f.List(
-        f.Nested(ImportOut(exclude=("report", "mapping", "headers"))), metadata={"group": FieldGroup.DIRECTORY}
-    )
+    items = f.List(f.Nested(ImportItemOut), metadata={"group": FieldGroup.DIRECTORY})
 
 
 class ImportQuery(In):
@@ -58,7 +61,7 @@ class MappingIn(In):
     save = f.Boolean(load_default=False)
 
 
-class StepIn(In):
+class ImportStepIn(In):
     """What to do next: check the file, or import what was checked."""
 
     group = FieldGroup.ACCOUNT
