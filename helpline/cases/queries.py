@@ -65,7 +65,8 @@ def narrowed(ctx: Context, asked: Mapping[str, Any]) -> CaseFilter:
         status=None if asked["status"] == "all" or code else asked["status"],
         risk_level=asked["risk_level"], step=asked["step"], unassigned=asked["unassigned"],
         closing_asked=asked["closing_asked"], province_id=asked["province_id"], call_id=asked["call_id"],
-        late_at=ctx.now if asked["late"] else None, number=int(number) if number else None,
+        late_at=ctx.now if asked["late"] else None,
+        response_late_at=ctx.now if asked["response_late"] else None, number=int(number) if number else None,
         team_ids=(asked["team_id"],) if asked["team_id"] else within.team_ids,
         caseworker_id=ctx.actor.id if asked["mine"] else asked["caseworker_id"],
     )  # fmt: skip
@@ -278,10 +279,15 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     if wanted.closing_asked:
         conditions.append(Case.closing_requested_at.is_not(None))
     if wanted.late_at is not None:
-        late_assignment = and_(Case.caseworker_id.is_(None), Case.assign_by < wanted.late_at)
-        late_response = and_(Case.first_response_at.is_(None), Case.first_response_by < wanted.late_at)
-        conditions += [Case.status == CaseStatus.OPEN, or_(late_assignment, late_response)]
+        unassigned = and_(Case.caseworker_id.is_(None), Case.assign_by < wanted.late_at)
+        conditions += [Case.status == CaseStatus.OPEN, or_(unassigned, _response_late(wanted.late_at))]
+    if wanted.response_late_at is not None:
+        conditions += [Case.status == CaseStatus.OPEN, _response_late(wanted.response_late_at)]
     return conditions
+
+
+def _response_late(now: datetime) -> ColumnElement[bool]:
+    return and_(Case.first_response_at.is_(None), Case.first_response_by < now)
 
 
 def _rows() -> Select[*tuple[Any, ...]]:

@@ -157,7 +157,7 @@ def _pressing_cases(ctx: Context, within: CaseFilter) -> list[WorkItem]:
         replace(item, where=WorkList.OVERDUE) if item.due_at and item.due_at < ctx.now else item
         for item in _of_cases(replace(within, unassigned=True), WorkList.TODAY, "assign")
     ]
-    late = cases.list_by_clock(replace(within, late_at=ctx.now, assigned=True), WORK_LIMIT)
+    late = cases.list_by_clock(replace(within, response_late_at=ctx.now, assigned=True), WORK_LIMIT)
     found += [WorkItem(WorkList.OVERDUE, "respond", row.first_response_by, row.id, row) for row in late]
     return found + _of_cases(replace(within, closing_asked=True), WorkList.TODAY, "decide_closing")
 
