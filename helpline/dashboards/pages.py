@@ -73,7 +73,8 @@ def _periods(current: Period) -> list[dict[str, Any]]:
 def _to_calls(wanted: CallFilter, **narrower: Any) -> str:
     """The list of the very calls that a number counts."""
     days: dict[str, date | None] = {"from": wanted.first, "to": wanted.last}
-    both = {"source": wanted.source} | {name: day.isoformat() for name, day in days.items() if day} | narrower
+    chosen = {"source": wanted.source, "team": request.args.get("team") or None}
+    both = chosen | {name: day.isoformat() for name, day in days.items() if day} | narrower
     return url_for("calls.list_calls", **{name: value for name, value in both.items() if value is not None})
 
 

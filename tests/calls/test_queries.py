@@ -9,7 +9,7 @@ from helpline.calls.commands import ToldChild
 from helpline.calls.services.lists import narrowed
 from helpline.calls.vocabulary import Answer, CallChannel, CallFilter, CallKind, DangerAnswers, Relation
 from helpline.foundation.db import unit_of_work
-from helpline.foundation.errors import Invalid
+from helpline.foundation.errors import Invalid, NotFound
 from helpline.people.commands import PersonDetails
 from helpline.people.vocabulary import Gender, PersonRole
 from tests.factories.accounts import make_user
@@ -95,6 +95,9 @@ def test_each_role_lists_what_it_reaches(world, calls):
     assert set(listed(world.supervisor)) == {*calls, theirs, alone}
     assert listed(world.team_supervisor) == [alone]
     assert listed(world.supervisor, mine=True) == []
+    assert listed(world.supervisor, team=world.team) == [alone]
+    with pytest.raises(NotFound):
+        listed(world.team_supervisor, team=world.other_team)
     assert listed(world.caseworker) == []
     for role in ("operator", "caseworker"):  # a forgotten filter shows nothing more
         with unit_of_work(getattr(world, role).ctx()):

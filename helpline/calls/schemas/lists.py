@@ -34,6 +34,7 @@ class CallQuery(In):
     weekday = f.Integer(load_default=None, strict=False, validate=Range(1, 7), metadata={"description": "Monday is 1"})
     voided = f.Boolean(load_default=False)
     mine = f.Boolean(load_default=False)
+    team = f.UUID(load_default=None, metadata={"description": "One of the teams within my reach"})
     after = f.String(load_default=None, validate=Length(max=64))
 
 

@@ -9,19 +9,26 @@ from helpline.accounts.queries import get_centre
 from helpline.calls import queries
 from helpline.calls.vocabulary import CallFilter
 from helpline.foundation.context import Context
-from helpline.foundation.errors import Invalid
+from helpline.foundation.errors import Invalid, NotFound
 from helpline.reference import queries as reference
 
 _ASKED = {each.name for each in fields(CallFilter)} - {"centre_id", "team_ids", "operator_id", "granted", "zone"}
 
 
 def narrowed(ctx: Context, asked: Mapping[str, Any]) -> CallFilter:
-    """Raises Invalid("province_unknown", "province")."""
+    """Raises Invalid("province_unknown", "province"), NotFound("team") for a team out of reach."""
     given = {name: value for name, value in asked.items() if name in _ASKED and value is not None}
     if "province" in given:
         given["province"] = _province(ctx, given["province"])
     within = replace(queries.reach(ctx), **{name: getattr(v, "value", v) for name, v in given.items()})
-    return replace(within, operator_id=ctx.actor.id) if asked.get("mine") else within
+    if asked.get("mine"):
+        within = replace(within, operator_id=ctx.actor.id)
+    team_id = asked.get("team")
+    if team_id is None:
+        return within
+    if within.team_ids is not None and team_id not in within.team_ids:
+        raise NotFound("team", team_id)
+    return replace(within, team_ids=(team_id,))
 
 
 def _province(ctx: Context, text: str) -> uuid.UUID:
