@@ -1,5 +1,6 @@
 """Each use case: the state, the audit entry and the event; and for whoever is refused neither, but one refusal."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -372,3 +373,46 @@ def test_upper_slices_tell_the_timeline_of_a_case_they_see(world):
     assert (line.action, line.details, line.actor_role) == ("referral.asked", {"service": "health"}, "operator")
     with pytest.raises(NotFound):
         do(world.operator, services.add_event, new_id(), "referral.asked")
+
+
+def at_once(app, deeds):
+    """Run each deed in a thread of its own, with an application context; gives what each returned or raised."""
+
+    def run(deed):
+        with app.app_context():
+            try:
+                return deed()
+            except Conflict as refusal:
+                return refusal
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return list(pool.map(run, deeds))
+
+
+def test_cases_opened_at_once_get_numbers_without_gap_or_double(app, world, rows):
+    commands = [opening(make_call(world.operator, place=world.province)) for _ in range(6)]
+    at_once(app, [lambda command=command: do(world.operator, services.open_case, command) for command in commands])
+    numbers = rows("SELECT number FROM cases WHERE centre_id = %s ORDER BY number", world.centre.id)
+    assert [number for (number,) in numbers] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_same_posted_at_once_makes_one_case(app, world, rows):
+    call = make_call(world.operator, place=world.province)
+    command, rival = opening(call), opening(call)
+    found = at_once(
+        app, [lambda each=each: do(world.operator, services.open_case, each) for each in (command, command, rival)]
+    )
+    assert rows("SELECT count(*) FROM cases WHERE call_id = %s", call.id) == [(1,)]
+    assert sum(isinstance(each, Conflict) for each in found) in {1, 2}  # the rival, or both repeats, came too late
+
+
+def test_two_supervisors_give_it_at_once_and_one_is_told(app, world, rows):
+    case_id, second = open_case(world), make_user(world.centre, "caseworker", world.team)
+    deeds = [
+        lambda each=each: do(world.supervisor, services.assign_caseworker, case_id, 1, each)
+        for each in (world.caseworker.id, second.id)
+    ]
+    found = at_once(app, deeds)
+    assert sum(isinstance(each, Conflict) for each in found) == 1
+    granted = rows("SELECT count(*) FROM grants WHERE record_id = %s AND kind = 'case' AND ended_at IS NULL", case_id)
+    assert granted == [(1,)]
