@@ -83,11 +83,11 @@ class Stack:
     def start(self, *names: str) -> None:
         for name in names or ("relay", "worker", "beat", "web"):
             command = commands(self.settings, self.folder)[name]
-            log = (self.folder / f"{name}.log").open("ab")
-            self.running[name] = subprocess.Popen(
-                [sys.executable, *command[1:]], cwd=ROOT, env=environment(self.settings), stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.running[name] = subprocess.Popen(
+                    [sys.executable, *command[1:]], cwd=ROOT, env=environment(self.settings), stdout=log, stderr=log,
+                    start_new_session=True,
+                )  # fmt: skip
 
     def kill(self, name: str) -> None:
         """kill -9 of the process and its children, as a power cut would."""
