@@ -66,7 +66,8 @@ def _rail(role: str) -> list[RailEntry]:
         endpoint, label, icon = _RAIL[key]
         if endpoint in current_app.view_functions:
             url = url_for(endpoint)
-            current = request.path == url or (url != "/" and request.path.startswith(f"{url}/"))
+            within = url != "/" and request.path.startswith(f"{url}/")
+            current = request.path == url or within or (key == "call" and request.endpoint == "calls.write")
             # An error page is drawn after its unit of work has ended: nothing can be counted there.
             count = counts[key]() if key in counts and current_context() is not None else 0
             entries.append(RailEntry(endpoint, url, str(label), icon, count, current))

@@ -97,7 +97,7 @@ enhance("[data-combobox]", (box) => {
       if (!chosen(box).some((c) => String(c.value) === String(item.value))) box.querySelector(".picks").append(pick(box, item));
       input.value = "";
       say(word("added", { label: item.label }));
-    } else { hidden.value = item.value; input.value = item.label; }
+    } else { hidden.value = item.value; input.value = item.detail ? `${item.label}, ${item.detail}` : item.label; }
     close();
     changed(box);
     hidden?.dispatchEvent(new Event("change", { bubbles: true }));
