@@ -135,6 +135,20 @@ GRANT SELECT (id, user_id, name, scopes, created_at, last_used_at, revoked_at, e
 """
 
 
+# name(arguments) of every function above; all but the relay may call them.
+FUNCTIONS = (
+    "touch_api_token(uuid, timestamptz)",
+    "touch_session(uuid, timestamptz)",
+    "code_taken(text, uuid)",
+    "set_credential(uuid, integer, text, timestamptz)",
+    "start_session(uuid, uuid, bytea, timestamptz)",
+    "find_credential_of(uuid)",
+    "find_credential(text)",
+    "find_api_token(bytea, timestamptz)",
+    "find_session(bytea)",
+)
+
+
 def upgrade() -> None:
     op.create_table(
         "centres",
@@ -222,21 +236,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_api_tokens_user_id", "api_tokens", ["user_id"])
     op.execute(LOOK_UPS)
+    for name in FUNCTIONS:
+        op.execute(f"REVOKE EXECUTE ON FUNCTION app.{name} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION app.{name} TO {APP_ROLES}")
     op.execute(ROWS)
 
 
 def downgrade() -> None:
-    for name in (
-        "code_taken(text, uuid)",
-        "touch_api_token(uuid, timestamptz)",
-        "touch_session(uuid, timestamptz)",
-        "set_credential(uuid, integer, text, timestamptz)",
-        "start_session(uuid, uuid, bytea, timestamptz)",
-        "find_credential_of(uuid)",
-        "find_credential(text)",
-        "find_api_token(bytea, timestamptz)",
-        "find_session(bytea)",
-    ):
+    for name in FUNCTIONS:
         op.execute(f"DROP FUNCTION app.{name}")
     op.execute("DROP TYPE app.bearer")
     for table in ("api_tokens", "user_sessions", "credentials", "team_members", "users", "teams", "centres"):

@@ -545,3 +545,8 @@ def test_the_application_cannot_read_a_password_or_anothers_token(make_person, d
                 connection.execute(statement)
         for table in ("users", "centres", "teams", "team_members"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), "without a context, no row"
+
+
+def test_the_relay_may_look_nobody_up(database_urls):
+    with psycopg.connect(database_urls["relay"]) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT * FROM app.find_credential('anybody')")
