@@ -1,6 +1,7 @@
 """The directory: list, entry, form."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -8,7 +9,6 @@ from flask_babel import gettext as _
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
-from helpline.accounts import queries as accounts
 from helpline.agencies import queries, rules, services
 from helpline.agencies.commands import SaveAgency
 from helpline.agencies.schemas import AgencyActiveIn, AgencyBodyIn, AgencyItemOut, AgencyOut, AgencyQuery
@@ -36,6 +36,9 @@ def list_agencies() -> str:
     """Who could help, narrowed by service, place and open now."""
     ctx = acting()
     asked = {name: value for name, value in request.args.items() if value and not name.endswith("_text")}
+    typed = request.args.get("place_id_text", "").strip()
+    if typed and "place_id" not in asked and (found := _found(typed)):
+        asked["place_id"] = str(found[0].id)
     query = AgencyQuery().load(asked)
     rows = queries.list_agencies(ctx, queries.narrow(ctx, query), decode_key(query["after"]))
     shown = rows[: queries.PAGE]
@@ -47,7 +50,7 @@ def list_agencies() -> str:
         "agencies/list.html", agencies=AgencyItemOut(many=True).dump(shown), older=older, asked=asked,
         places=url_for("api_reference.search_places"),
         services=list(Service), may_edit=holds(ctx.actor, Permission.AGENCY_EDIT),
-        place_text=request.args.get("place_id_text", ""),
+        place_text=typed,
     )  # fmt: skip
 
 
@@ -76,9 +79,17 @@ def _form(agency_id: uuid.UUID, typed: dict[str, Any], *, version: int | None, p
 def _redraw(problem: Problem, agency_id: uuid.UUID | None = None) -> str:
     several = [name for name in request.form if name in _SEVERAL or name.endswith("-sexes")]
     typed = request.form.to_dict() | {name: request.form.getlist(name) for name in several}
-    minted = agency_id or uuid.UUID(request.form["agency_id"])
+    minted = agency_id or _minted()
     version = request.form.get("version", type=int) if agency_id else None
     return _form(minted, typed, version=version, problem=problem)
+
+
+def _minted() -> uuid.UUID:
+    """The id that the form was drawn with."""
+    try:
+        return uuid.UUID(request.form.get("agency_id", ""))
+    except ValueError:
+        return new_id()
 
 
 @pages.get("/agencies/new")
@@ -92,7 +103,7 @@ def new_agency() -> str:
 @guard(Permission.AGENCY_EDIT, retry=_redraw)
 def add_agency() -> Response:
     """Add what was typed."""
-    agency_id = uuid.UUID(request.form["agency_id"])
+    agency_id = _minted()
     services.add_agency(acting(), SaveAgency(agency_id, **AgencyBodyIn().load(_document())))
     return redirect(url_for(".show_agency", agency_id=agency_id), 303)
 
@@ -162,12 +173,16 @@ def _chosen_places() -> list[str]:
     chosen, typed = request.form.getlist("coverage"), request.form.get("coverage_text", "").strip()
     if not typed:
         return chosen
-    centre_id = acting().actor.centre_id
-    country = accounts.get_centre(centre_id).country if centre_id else ""
-    found = reference.search_places(country, typed, 1)
+    found = _found(typed)
     if not found:
         raise Invalid("place_unknown", "coverage")
     return [*chosen, str(found[0].id)]
+
+
+def _found(typed: str) -> Sequence[Any]:
+    """The first place of the centre's country with this name, if any."""
+    country = reference.country_of_centre(acting().actor.centre_id)
+    return reference.search_places(country, typed, 1) if country else []
 
 
 def _typed(agency: dict[str, Any]) -> dict[str, Any]:

@@ -66,15 +66,20 @@ def narrow(ctx: Context, query: dict[str, Any]) -> Filters:
 
 def get_agency(agency_id: uuid.UUID, *, lock: bool = False) -> Agency:
     """One entry with its services and places. Raises NotFound."""
+    agency = find_agency(agency_id, lock=lock)
+    if agency is None:
+        raise NotFound("agency", agency_id)
+    return agency
+
+
+def find_agency(agency_id: uuid.UUID, *, lock: bool = False) -> Agency | None:
+    """As `get_agency`, or None."""
     statement = (
         select(Agency)
         .where(Agency.id == agency_id)
         .options(selectinload(Agency.services), selectinload(Agency.coverage))
     )
-    agency = db.session.scalars(statement.with_for_update(of=Agency) if lock else statement).one_or_none()
-    if agency is None:
-        raise NotFound("agency", agency_id)
-    return agency
+    return db.session.scalars(statement.with_for_update(of=Agency) if lock else statement).one_or_none()
 
 
 def list_agencies(ctx: Context, filters: Filters, after: Key | None = None) -> Sequence[Agency]:

@@ -3,15 +3,18 @@
 import uuid
 from dataclasses import asdict
 
+from sqlalchemy.exc import IntegrityError
+
 from helpline.agencies.commands import SaveAgency
 from helpline.agencies.models import Agency, AgencyCoverage, AgencyService
-from helpline.agencies.queries import get_agency
+from helpline.agencies.queries import find_agency, get_agency
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
-from helpline.foundation.errors import Forbidden, Invalid
+from helpline.foundation.errors import Conflict, Forbidden, Invalid
+from helpline.reference import queries as reference
 
 _COLUMNS = ("kind", "email", "phone", "address", "nationwide")
 
@@ -19,21 +22,25 @@ _COLUMNS = ("kind", "email", "phone", "address", "nationwide")
 def add_agency(ctx: Context, command: SaveAgency, *, centre_id: uuid.UUID | None = None) -> Agency:
     """Add an entry to the directory. `centre_id` is for the keeper alone, who belongs to none.
 
-    The same id again gives the entry that stands, as it is. Raises Invalid where the entry could never be asked.
+    The same id again gives the entry that stands, as it is. Raises Invalid where the entry could never be asked,
+    Conflict("id_in_use").
     """
     require(ctx, Permission.AGENCY_EDIT)
     centre = ctx.actor.centre_id or centre_id
     if centre is None:
         raise Forbidden(Permission.AGENCY_EDIT)
     _check(command)
-    standing = db.session.get(Agency, command.agency_id)
+    standing = find_agency(command.agency_id)
     if standing is not None:
-        return get_agency(standing.id)
+        return standing
     agency = Agency(id=command.agency_id, centre_id=centre, created_at=ctx.now, active=True, version=1)
     agency.services, agency.coverage = [], []
     db.session.add(agency)
     _fill(agency, command)
-    db.session.flush()
+    try:
+        db.session.flush()
+    except IntegrityError as error:  # an id in use where this actor can't look
+        raise Conflict("id_in_use") from error
     record(ctx, "agency.added", "agency", agency.id, fields=["directory"], centre_id=centre)
     return agency
 
@@ -76,6 +83,8 @@ def _check(command: SaveAgency) -> None:
             raise Invalid("agency_ages", f"services-{offer.service}-min_age")
     if not command.nationwide and not command.coverage:
         raise Invalid("agency_coverage_needed", "coverage")
+    if len(reference.places_by_id(command.coverage).keys() & set(command.coverage)) < len(set(command.coverage)):
+        raise Invalid("place_unknown", "coverage")
 
 
 def _fill(agency: Agency, command: SaveAgency) -> None:

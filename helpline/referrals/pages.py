@@ -173,6 +173,7 @@ def _words(problem: Problem) -> str:
 
 
 @pages.get("/r/<token>")
+@pages.get("/r/<token>/answer")  # where a change of language leads back to
 @by_link()
 def portal_page(token: str) -> Any:
     """That something waits, for whom and where; nothing of the child."""

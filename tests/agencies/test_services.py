@@ -149,3 +149,12 @@ def test_a_miss_by_id_is_one_refusal(world, rows):
     with pytest.raises(NotFound), unit_of_work(ctx):
         queries.get_agency(new_id())
     assert audited(rows, ctx) == [("agency:read", "refused")]
+
+
+def test_an_id_in_use_elsewhere_is_told_and_a_place_must_be_one(world, database_urls):
+    stranger = make_world(database_urls["owner"])
+    command = agency_command(world, agency_id=make_agency(stranger))
+    with pytest.raises(Conflict, match="id_in_use"):
+        do(world.supervisor, services.add_agency, command)
+    with pytest.raises(Invalid, match="place_unknown"):
+        do(world.supervisor, services.add_agency, agency_command(world, coverage=(world.province, new_id())))

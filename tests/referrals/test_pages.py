@@ -245,3 +245,9 @@ def test_a_page_that_moved_on_says_so(client, world, asked):
     page = client.post(f"/referrals/{referral_id}/withdraw", data=data)
     assert page.status_code == 409
     assert "Things have moved on" in page.text
+
+
+def test_changing_the_language_leads_back_to_the_link(client, asked):
+    _, link = asked()
+    client.post(f"{link}/answer", data={"answer": "decline"})
+    assert "Something waits for you" in client.get(f"{link}/answer").text

@@ -22,7 +22,7 @@ from helpline.referrals.commands import GiveAnswer, RequestReferral
 from helpline.referrals.services import portal, routing, seeking
 from helpline.referrals.vocabulary import Answer, DeclineReason, ReferralState, WithdrawReason
 from tests.factories.agencies import make_agency
-from tests.factories.cases import assign, open_case
+from tests.factories.cases import assign, make_world, open_case
 
 pytestmark = pytest.mark.usefixtures("in_app")
 MINUTE = timedelta(minutes=1)
@@ -366,3 +366,10 @@ def test_a_case_shows_its_referrals_in_few_statements(world, statements):
     with unit_of_work(world.supervisor.ctx()):
         assert len(queries.list_for_case(case_id)) == 3
     assert len([each for each in statements if "set_config" not in each]) <= 4
+
+
+def test_an_id_in_use_in_another_centre_is_told(world, database_urls):
+    stranger = make_world(database_urls["owner"])
+    referral_id = seek(stranger, open_case(stranger))
+    with pytest.raises(Conflict, match="id_in_use"):
+        do(world.operator, seeking.request_referral, RequestReferral(referral_id, open_case(world), Service.HEALTH))

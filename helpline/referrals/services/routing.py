@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import IntegrityError
+
 from helpline.accounts import queries as accounts
 from helpline.agencies import queries as agencies
 from helpline.agencies.queries import Offer
@@ -24,6 +26,7 @@ from helpline.foundation.audit.recorder import record
 from helpline.foundation.calendar import opens_next
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
+from helpline.foundation.errors import Conflict
 from helpline.foundation.ids import new_id
 from helpline.foundation.outbox.publisher import publish
 from helpline.notifications.commands import QueueMessage
@@ -110,6 +113,10 @@ def add_request(ctx: Context, referral_id: uuid.UUID, case: RoutingCase, service
         requested_at=ctx.now, excluded=[], version=1,
     )  # fmt: skip
     db.session.add(referral)
+    try:
+        db.session.flush()
+    except IntegrityError as error:  # an id in use where this actor can't look
+        raise Conflict("id_in_use") from error
     note(ctx, referral, "referral.requested")
     publish(ctx, events.ReferralRequested(referral.id, case.id, case.centre_id, service))
     return referral
@@ -141,17 +148,16 @@ def ask_agency(ctx: Context, referral: Referral, offer: Offer, ranked: rules.Ran
 
 def _tell_agency(ctx: Context, ask: ReferralAsk, offer: Offer, zone: ZoneInfo) -> None:
     """That something waits: whose mail it is, who asks, by when. Never what for: a service can tell a child's story."""
+    centre = accounts.get_centre(ask.centre_id)
+    locale = next((language for language in offer.names if language in offer.languages), centre.languages[0])
     params = {
-        "ask_id": ask.id, "version": ask.version, "link_until": ask.link_until, "agency": offer.names,
-        "helpline": accounts.get_centre(ask.centre_id).name,
+        "ask_id": ask.id, "version": ask.version, "link_until": ask.link_until, "helpline": centre.name,
+        "agency": offer.names.get(locale) or next(iter(offer.names.values())),
         "answer_by": ask.answer_by.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
     }  # fmt: skip
     key = f"referral_asked:{ask.id}"
-    locale = next((language for language in offer.names if language in offer.languages), None)
-    queue_message(
-        ctx,
-        QueueMessage(ask.centre_id, "referral_asked", key, params, address=offer.email, locale=locale),
-    )
+    message = QueueMessage(ask.centre_id, "referral_asked", key, params, address=offer.email, locale=locale)
+    queue_message(ctx, message)
 
 
 def end_ask(ctx: Context, referral: Referral, ask: ReferralAsk, state: AskState, **details: Any) -> None:
