@@ -1,5 +1,7 @@
 """What the application as a whole promises."""
 
+from dataclasses import replace
+
 import pytest
 
 from helpline.web.frame import home_endpoint
@@ -26,3 +28,9 @@ def test_each_role_has_a_first_page_that_opens(app, client, make_person, role):
     assert page.status_code == 200
     rail = page.text.split('class="rail"')[1].split("</nav>")[0]
     assert rail.count('aria-current="page"') == 1
+
+
+def test_a_demo_says_so_on_every_page(app, client, settings, monkeypatch):
+    assert "A demo" not in client.get("/sign-in").text
+    monkeypatch.setitem(app.extensions, "helpline_settings", replace(settings, demo=True))
+    assert "A demo" in client.get("/sign-in").text

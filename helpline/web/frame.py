@@ -41,6 +41,7 @@ ROLE_LABELS = {
     Role.SUPERVISOR: _l("Supervisor"), Role.ADMIN: _l("Administrator"), Role.AUDITOR: _l("Auditor"),
     Role.PARTNER: _l("Partner agency"),
 }  # fmt: skip
+_DEMO = _l("A demo: everybody here is invented. Write nothing about a real child.")
 # Numbers beside rail entries, by entry; a slice's page module registers `counts["work"] = function`.
 counts: dict[str, Callable[[], int]] = {}
 
@@ -88,7 +89,7 @@ def _frame() -> dict[str, Any]:
         "theme": who.theme if who else request.cookies.get("theme", ""),
         "csrf_token": generate_csrf(),
         "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if staff else 0,
-        "banner": None,
+        "banner": str(_DEMO) if app.extensions["helpline_settings"].demo else None,
         "drafts_done": g.get("drafts_done", ()),
         "leave_url": url_for("accounts.leave"),
         "sign_in_url": url_for("accounts.sign_in"),
