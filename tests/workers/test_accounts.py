@@ -17,9 +17,10 @@ from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.ids import new_id
 from helpline.notifications.services import claim_next
 from tests.factories.accounts import set_password
-from workers import notifications, subscriptions, task
+from workers import accounts, notifications, subscriptions, task
 from workers.celery_app import celery
 
+REGISTERED = (accounts.send_invitation, accounts.send_password_link)  # importing them is what registers the tasks
 NEW = "quiet boats cross at dawn"
 
 
