@@ -121,7 +121,8 @@ def record_service(data: dict[str, Any], referral_id: uuid.UUID) -> Any:
 @by_link()
 @api.doc(security=[])
 @api.response(200, PortalRequestOut)
-@api.alt_response(404, schema=Problem, description="The link opens nothing, or no longer")
+@api.alt_response(401, schema=Problem, description="The link was not signed here, or its time is over")
+@api.alt_response(404, schema=Problem, description="The asking has ended")
 def open_request(token: str) -> Any:  # noqa: ARG001  # the door has read it
     """Open what a partner's link is about. The look is on record."""
     return portal.view_request(acting())
@@ -132,7 +133,7 @@ def open_request(token: str) -> Any:  # noqa: ARG001  # the door has read it
 @api.doc(security=[])
 @api.arguments(PortalAnswerIn)
 @api.response(200, PortalFrontOut)
-@api.alt_response(404, schema=Problem, description="The link opens nothing")
+@api.alt_response(401, schema=Problem, description="The link was not signed here, or its time is over")
 def answer(command: GiveAnswer, token: str) -> Any:  # noqa: ARG001
     """Accept or decline, once; later answers get what stands."""
     return portal.answer(acting(), command)

@@ -5,10 +5,11 @@ notes what it showed: HTML and JSON go through it, so they share one mask and on
 """
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _l
-from marshmallow import RAISE, Schema, ValidationError, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, pre_load, validates_schema
 from marshmallow import fields as f
 
 from helpline.foundation.access.engine import may_read, may_write
@@ -28,6 +29,14 @@ def group_of(schema: Schema, name: str) -> FieldGroup:
     return FieldGroup(group)
 
 
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return any(map(_has_nul, value))
+    return isinstance(value, str) and "\0" in value
+
+
 class In(Schema):
     """Input. `group` is the group of fields that name none themselves (`metadata={"group": FieldGroup.STORY}`)."""
 
@@ -35,6 +44,17 @@ class In(Schema):
 
     class Meta:
         unknown = RAISE
+
+    @pre_load
+    def _refuse_nul(self, data: Any, **_kwargs: Any) -> Any:
+        """PostgreSQL's texts can't hold U+0000; nobody types one."""
+        if isinstance(data, Mapping):
+            refused = {
+                str(name): [_l("This holds a character that can't be kept.")] for name in data if _has_nul(data[name])
+            }
+            if refused:
+                raise ValidationError(refused)
+        return data
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _refuse_unwritable(self, _data: Any, original: Any, **_kwargs: Any) -> None:

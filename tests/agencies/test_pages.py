@@ -110,7 +110,9 @@ def test_the_same_by_api(client, world):
     )
     assert client.get("/api/v1/agencies?active=no").json["items"][0]["id"] == agency_id
     assert client.get(f"/api/v1/agencies/{new_id()}").status_code == 404
-    assert client.post("/api/v1/agencies", json=body | {"story": "x"}, headers=headers).status_code == 422
+    for wrong in ({"story": "x"}, {"phone": "1\0"}, {"names": {"en": "a\0"}}):
+        unknown = client.post("/api/v1/agencies", json=body | {"agency_id": str(new_id())} | wrong, headers=headers)
+        assert unknown.status_code == 422
 
 
 def test_a_list_costs_few_statements(client, world, agency, statements):
