@@ -12,9 +12,9 @@ def test_files_that_browsers_keep_for_ever_are_named_for_their_content(app, clie
     with app.test_request_context():
         address = app.url_for("static", filename="css/tokens.css")
     assert address.split("/")[2] == app.static_url_path.removeprefix("/static/")
-    answer = client.get(address)
-    assert answer.status_code == 200
-    assert "immutable" in answer.headers["Cache-Control"]
+    with client.get(address) as answer:
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
     assert client.get("/static/css/tokens.css").status_code == 404
 
 
