@@ -112,7 +112,7 @@ def _take_cached(folder: Path) -> bool:
 
 def _make_template(settings: Settings) -> str:
     """Make keys, a cluster and in it the template; keep a copy if all went well. Returns what went wrong."""
-    folder = settings.embedded_path
+    folder, cached = settings.embedded_path, _cached()  # named before: a source saved meanwhile is not in it
     make_keys(folder / "keys.json", generated=True)
     keyring.install(keyring.KeyRing.open(folder / "keys.json"))
     with servers.running(settings, durable=False) as running:
@@ -120,7 +120,7 @@ def _make_template(settings: Settings) -> str:
         prepare_database(running.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
         problem = _migrate(urls)
     if not problem:
-        cached, home = _cached(), find_place(folder).home
+        home = find_place(folder).home
         cached.parent.mkdir(parents=True, exist_ok=True)
         for older in cached.parent.iterdir():
             if time.time() - older.stat().st_ctime > FORGOTTEN_SECONDS:
