@@ -9,7 +9,10 @@ from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
 from tests.factories.cases import World
 
-ALWAYS = {"spans": [{"weekday": day, "opens": "00:00", "closes": "00:00"} for day in range(7)], "open_on_holidays": True}
+ALWAYS = {
+    "spans": [{"weekday": day, "opens": "00:00", "closes": "00:00"} for day in range(7)],
+    "open_on_holidays": True,
+}
 
 
 def agency_command(world: World, **given) -> SaveAgency:
