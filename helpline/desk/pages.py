@@ -59,7 +59,8 @@ def call_desk() -> Any:
         return redirect(url_for("calls.write", call_id=draft), 303)
     mine = replace(calls.reach(ctx), operator_id=ctx.actor.id)
     shown = CallItemOut(many=True).dump(calls.list_calls(mine, limit=_LAST_CALLS)[:_LAST_CALLS])
-    g.drafts_done = [call["id"] for call in shown]
+    dropped = request.args.get("dropped", type=uuid.UUID)
+    g.drafts_done = [call["id"] for call in shown] + ([str(dropped)] if dropped else [])
     today = day_bounds(local_day(ctx.now, ZoneInfo(ctx.timezone)), ZoneInfo(ctx.timezone))[0]
     return render_template(
         "desk/call_desk.html", calls=shown, logged=next((c for c in shown if c["id"] == str(logged_id)), None),

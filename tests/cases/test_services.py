@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from helpline.agencies.vocabulary import Service
@@ -131,14 +132,42 @@ def test_a_call_out_of_sight_or_a_strange_child_opens_nothing(world, rows):
         assert published(rows, ctx) == []
 
 
-def test_a_caseworker_opens_for_a_sibling_and_sees_it_until_it_is_given_to_another(world):
-    assign(world, open_case(world))
+def test_a_voided_call_opens_nothing(world, database_urls):
     call = make_call(world.operator, place=world.province)
-    opened = do(world.operator, services.open_case, opening(call))[1]
-    assign(world, opened.id)
-    # the same call may tell of another child later; here: the caseworker sees what was given, and opens nothing unseen
-    with pytest.raises(Conflict, match="case_exists"):
-        do(world.caseworker, services.open_case, opening(call))
+    with psycopg.connect(database_urls["owner"]) as connection:
+        connection.execute("UPDATE calls SET voided_at = now() WHERE id = %s", [call.id])
+    with pytest.raises(Conflict, match="call_voided"):
+        do(world.operator, services.open_case, opening(call))
+
+
+def test_a_caseworker_opens_for_a_sibling_and_sees_it_until_it_is_given_to_another(world, database_urls):
+    call, sibling = make_call(world.operator, place=world.province), make_call(world.operator)
+    with psycopg.connect(database_urls["owner"]) as connection:
+        connection.execute(
+            "UPDATE call_children SET call_id = %s, position = 1 WHERE call_id = %s", [call.id, sibling.id]
+        )
+    assign(world, do(world.operator, services.open_case, opening(call))[1].id)
+    _, second = do(world.caseworker, services.open_case, OpenCase(new_id(), call.id, sibling.child_id))
+    assert look(world.caseworker, second.id).caseworker_id is None
+    assign(world, second.id, make_user(world.centre, "caseworker", world.team))
+    with pytest.raises(NotFound):
+        look(world.caseworker, second.id)
+
+
+def test_giving_it_to_whoever_has_it_changes_nothing(world, rows):
+    case_id = open_case(world)
+    assign(world, case_id)
+    ctx, case = do(world.supervisor, services.assign_caseworker, case_id, 2, world.caseworker.id)
+    assert (case.version, published(rows, ctx), audited(rows, ctx)) == (2, [], [])
+
+
+def test_one_kind_of_obligation_is_settled_by_itself(world):
+    case_id, source = open_case(world), new_id()
+    for kind in ("answer", "report"):
+        do(world.operator, services.open_obligation, case_id, kind, ("referral", source))
+    do(world.operator, services.settle_obligation, source, "answer")
+    with unit_of_work(world.operator.ctx()):
+        assert [each.kind for each in queries.list_obligations(case_id)] == ["report"]
 
 
 def test_assignment_opens_the_case_to_its_caseworker_and_closes_it_to_the_former(world, rows):
