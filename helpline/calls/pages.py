@@ -83,6 +83,9 @@ def write(call_id: uuid.UUID) -> Any:
     logged = queries.find_posted(call_id)
     if logged is not None and logged.operator_id == ctx.actor.id:
         return redirect(url_for(".show", call_id=call_id), 303)
+    draft = queries.find_draft(call_id)
+    if draft is not None and draft.ended_at is not None:  # thrown away
+        return redirect(url_for(".new_call"), 303)
     return _form(ctx, call_id, None)
 
 
@@ -126,7 +129,9 @@ def discard(call_id: uuid.UUID) -> Response:
 def risk() -> str:
     """How dangerous it is as far as the form says so, and what to do now: a fragment."""
     ctx = acting()
-    return render_template("calls/risk.html", risk=_judged(ctx), now_numbers=_emergency(ctx), fragment=True)
+    return render_template(
+        "calls/risk.html", risk=_judged(ctx), now_numbers=_emergency(ctx), fragment=True, over="version" in request.form
+    )
 
 
 @pages.post("/calls/before")

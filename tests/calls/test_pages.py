@@ -239,3 +239,27 @@ def test_a_post_without_its_token_is_refused(client, operator, rows):
     call_id = new_id()
     assert client.post("/calls", data=typed(call_id)).status_code == 400
     assert rows("SELECT count(*) FROM calls WHERE id = %s", call_id) == [(0,)]
+
+
+def test_a_parked_call_is_thrown_away_on_both_sides(client, operator, rows):
+    call_id = new_id()
+    url, token = f"/api/v1/calls/drafts/{call_id}", csrf(client)
+    client.put(url, json={"fields": [["narrative", CANARY]], "base": None}, headers={"X-CSRFToken": token})
+    answer = post(client, f"/calls/{call_id}/discard")
+    desk = client.get(answer.location).text
+    assert str(call_id) in re.search(r'drafts-done" content="([^"]*)"', desk)[1]
+    assert f"/calls/{call_id}/write" not in desk
+    assert rows("SELECT body_sealed FROM call_drafts WHERE id = %s", call_id) == [(None,)]
+    assert urlparse(client.get(f"/calls/{call_id}/write").location).path == "/calls/new"
+
+
+def test_ending_a_call_costs_few_statements(client, operator, statements):
+    data = typed(new_id(), csrf_token=csrf(client))
+    statements.clear()
+    assert client.post("/calls", data=data).status_code == 303
+    assert len(statements) <= 12, statements
+
+
+def test_whoever_takes_no_calls_goes_to_their_own_first_page(client, world):
+    sign_in(client, world.caseworker)
+    assert urlparse(client.get("/").location).path == "/work"
