@@ -19,6 +19,7 @@ from helpline.foundation.clock import now
 from helpline.foundation.context import Channel, Context, current_context, system_actor
 from helpline.foundation.db import become, unit_of_work
 from helpline.foundation.errors import Conflict, Invalid, Unauthenticated
+from helpline.foundation.failpoints import failpoint
 from helpline.foundation.ids import new_id
 from helpline.web.credentials import SignedIn, ports
 
@@ -80,7 +81,8 @@ def _answer(view: View, retry: Retry | None, admit: Callable[[Context], None], k
     try:
         with unit_of_work(_visitor()) as visitor:
             admit(visitor)
-            return make_response(view(**kwargs))
+            response = make_response(view(**kwargs))
+            failpoint("web.before_commit")
     except (Invalid, ValidationError, Conflict) as problem:
         if retry is None:
             raise
@@ -90,6 +92,8 @@ def _answer(view: View, retry: Retry | None, admit: Callable[[Context], None], k
             if response.status_code == 200:  # noqa: PLR2004
                 response.status_code = 409 if isinstance(problem, Conflict) else 422
             return response
+    failpoint("web.after_commit")
+    return response
 
 
 def _decorate(view: View, retry: Retry | None, admit: Callable[..., None], mark: str) -> View:

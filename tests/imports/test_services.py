@@ -2,13 +2,11 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from dataclasses import replace
 
 import psycopg
 import pytest
-
 from sqlalchemy import select
 
 from helpline.app import create_app
@@ -75,8 +73,7 @@ def upload(user, text=SMALL, document=MAPPING):
     with unit_of_work(user.ctx()) as ctx:
         found = steps.upload(ctx, Upload(new_id(), user.centre.id, "log.csv", io.BytesIO(text.encode())))
     with unit_of_work(user.ctx()) as ctx:
-        found = steps.set_mapping(ctx, Mapped(found.id, found.version, document))
-    return found
+        return steps.set_mapping(ctx, Mapped(found.id, found.version, document))
 
 
 def ask(user, import_id, step):
