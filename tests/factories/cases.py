@@ -14,7 +14,7 @@ from helpline.foundation.ids import new_id
 from tests.factories.accounts import MadeCentre, MadeUser, make_centre, make_team, make_user
 
 
-def make_place(owner_url: str, *, country: str = "kh", parent: uuid.UUID | None = None) -> uuid.UUID:
+def make_place(owner_url: str, *, country: str = "KH", parent: uuid.UUID | None = None) -> uuid.UUID:
     """A province, or a district of one."""
     place_id = new_id()
     path = [place for place in (parent, place_id) if place]
