@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
+from helpline.accounts import queries as accounts
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.i18n import LANGUAGES, current_zone
 from helpline.foundation.keyset import decode_key, encode_key
@@ -54,7 +55,11 @@ def deliveries() -> str:
     ctx = acting()
     assert ctx.actor.centre_id is not None  # roles with this permission belong to a centre
     rows = queries.list_exceptions(ctx.actor.centre_id, decode_key(request.args.get("after")))
-    return render_template("notifications/deliveries.html", now=ctx.now, **_page(rows, "notifications.deliveries"))
+    found = accounts.user_names({row.recipient_id for row in rows if row.recipient_id})
+    return render_template(
+        "notifications/deliveries.html", now=ctx.now, names={str(user_id): name for user_id, name in found.items()},
+        **_page(rows, "notifications.deliveries"),
+    )  # fmt: skip
 
 
 @pages.post("/deliveries/<uuid:message_id>")

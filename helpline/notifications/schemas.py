@@ -15,6 +15,7 @@ class MessageOut(RecordOut):
     group = FieldGroup.DIRECTORY
 
     id = f.UUID(required=True)
+    recipient_id = f.UUID(allow_none=True, metadata={"description": "A member of staff; none for an agency"})
     template = f.String(required=True)
     params = f.Dict(required=True, metadata={"description": "Ids, enums and times"})
     channel = f.String(validate=OneOf(list(MessageChannel)))
