@@ -90,7 +90,11 @@ class Draft {
     this.first = JSON.stringify(read(form));
   }
 
-  say(state) { document.querySelectorAll("[data-draft-status]").forEach((el) => { if (!el.dataset.draftStatus || el.dataset.draftStatus === this.id) el.dataset.state = state; }); }
+  /** Once sending was tried without a connection, that is what is said until it is back: what is kept here is said in it. */
+  say(told) {
+    const state = told === "here" && this.held && navigator.onLine === false ? "offline" : told;
+    document.querySelectorAll("[data-draft-status]").forEach((el) => { if (!el.dataset.draftStatus || el.dataset.draftStatus === this.id) el.dataset.state = state; });
+  }
 
   async begin() {
     const here = await get(this.id).catch(() => null);
@@ -176,7 +180,7 @@ enhance("form[data-draft]", async (form) => {
   ["input", "change"].forEach((name) => form.addEventListener(name, () => draft.changed()));
   form.dataset.draftReady = "";
   form.addEventListener("submit", (event) => {
-    if (navigator.onLine === false) { event.preventDefault(); draft.say("offline"); return; } // a lost page would hide what is kept
+    if (navigator.onLine === false) { event.preventDefault(); draft.held = true; draft.say("offline"); return; } // a lost page would hide what is kept
     clearTimeout(draft.timer);
     draft.done = true;
     setTimeout(() => { draft.done = false; }, 5000); // still here: the post failed, go on keeping
