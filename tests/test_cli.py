@@ -54,3 +54,10 @@ def _no_engine_left(app):
     yield
     with app.app_context():
         db.engine.dispose()
+
+
+def test_preparing_again_changes_nothing(run):
+    run("load-reference")
+    done = run("prepare")
+    assert done.exit_code == 0, done.exception
+    assert "Reference data" not in done.output
