@@ -289,7 +289,13 @@ def _form(ctx: Context, call_id: uuid.UUID, problem: Exception | None, call: Any
         selected=[{"value": code} | names[code] for code in form["data"].get("categories", []) if code in names],
         draft_saved=drafts.stamp(draft.saved_at) if draft and draft.ended_at is None else None,
         risk=_judged(ctx, form["data"]), now_numbers=_emergency(ctx), languages=_languages(ctx), fragment=False,
+        kept_too=lambda options, name: _with_kept(options, form["data"].get(name)),
     )  # fmt: skip
+
+
+def _with_kept(options: list[tuple[str, str]], value: Any) -> list[tuple[str, str]]:
+    """A choice that came by another door stays one."""
+    return options if not value or value in dict(options) else [*options, (value, value)]
 
 
 def _meanwhile(call: Any) -> list[tuple[str, Any, Any]]:

@@ -263,3 +263,37 @@ def test_ending_a_call_costs_few_statements(client, operator, statements):
 def test_whoever_takes_no_calls_goes_to_their_own_first_page(client, world):
     sign_in(client, world.caseworker)
     assert urlparse(client.get("/").location).path == "/work"
+
+
+def inputs(html):
+    """What a browser would post back untouched, the page's hidden and typed fields alike."""
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", html.partition("<template>")[0]):
+        name = re.search(r' name="([^"]+)"', tag)
+        value = re.search(r' value="([^"]*)"', tag)
+        radio = 'type="radio"' in tag or 'type="checkbox"' in tag
+        if name and (not radio or " checked" in tag):
+            found[name[1]] = value[1] if value else ""
+    for name, body in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', html, re.DOTALL):
+        picked = re.search(r'value="([^"]*)" selected', body)
+        found[name] = picked[1] if picked else ""
+    return found
+
+
+@pytest.mark.parametrize("relation", ["neighbour", "self"])
+def test_a_correction_that_changes_one_word_changes_nothing_else(client, operator, relation):
+    call_id, token = str(new_id()), csrf(client)
+    body = {
+        "call_id": call_id, "relation": relation, "caller": {"phone": "012345678", "gender": "female", "language": "vi"},
+        "children": [{"name": CANARY, "schooling": "Grade 3", "language": "km", "nationality": "Lao"}],
+    }  # fmt: skip
+    headers = {"X-CSRFToken": token}
+    assert client.post("/api/v1/calls", json=body, headers=headers).status_code == 201
+    before = client.get(f"/api/v1/calls/{call_id}").json
+    fields = inputs(client.get(f"/calls/{call_id}/correction").text) | {"narrative": "New.", "reason": "Forgot it"}
+    fields = {name: value for name, value in fields.items() if name not in {"theme", "leave"}}
+    answer = client.post(f"/calls/{call_id}/correction", data=fields)
+    assert answer.status_code == 303, answer.text
+    after = client.get(f"/api/v1/calls/{call_id}").json
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"narrative", "version"}

@@ -83,11 +83,16 @@ def typed_from(call: CallDetail, zone: ZoneInfo, spoken: Callable[[Mapping[str, 
         "risk_level": call.risk_level if call.risk_reason else "", "risk_reason": call.risk_reason or "",
     }  # fmt: skip
     data |= {f"danger.{name}": value for name, value in call.danger.items()}
-    if call.caller and call.caller.id not in {child.id for child in call.people}:
-        data |= {f"caller.{name}": _shown(call.caller, name) for name in ("name", "phone", "age")}
+    own = {child.id for child in call.people}
+    if call.caller and call.caller.id in own:  # a child who called: its number stands with the caller's
+        data["caller.phone"] = _shown(call.caller, "phone")
+    elif call.caller:
+        data |= {f"caller.{name}": _shown(call.caller, name) for name in _PERSON}
     for number, child in enumerate(call.people):
         data |= {f"children-{number}-{name}": _shown(child, name) for name in _PERSON}
         data[f"children-{number}-person_id"] = str(child.id)
+        if call.caller and call.caller.id == child.id:
+            del data[f"children-{number}-phone"]
     return data
 
 
