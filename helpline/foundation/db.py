@@ -43,9 +43,7 @@ before_commit: list[Callable[[], None]] = []
 after_refusal: list[Callable[[Context, Forbidden | NotFound], None]] = []
 after_unit: list[Callable[[], None]] = []
 
-_SET_CONTEXT = text(
-    "SELECT set_config('app.context', :context, true), set_config('app.signature', :signature, true)"
-)
+_SET_CONTEXT = text("SELECT set_config('app.context', :context, true), set_config('app.signature', :signature, true)")
 
 
 def sign_transactions(engine: Engine) -> None:

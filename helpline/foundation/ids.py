@@ -15,4 +15,6 @@ def new_id() -> uuid.UUID:
     Real time, not the test offset: a clock moved back must not make ids of one journey run backwards.
     """
     milliseconds = int(real_now().timestamp() * 1000)
-    return uuid.UUID(int=(milliseconds << 80) | _VERSION | (secrets.randbits(12) << 64) | _VARIANT | secrets.randbits(62))
+    return uuid.UUID(
+        int=(milliseconds << 80) | _VERSION | (secrets.randbits(12) << 64) | _VARIANT | secrets.randbits(62)
+    )

@@ -87,6 +87,8 @@ def configure_logging(settings: Settings) -> None:
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
     logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # its INFO is statements with their parameters
+    for chatter in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):  # a line for every look at the clock
+        logging.getLogger(chatter).setLevel(logging.WARNING)
 
 
 class LibraryHandler(logging.Handler):

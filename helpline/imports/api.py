@@ -9,7 +9,6 @@ from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
-from helpline.imports.models import CallImport
 from helpline.imports.schemas import ImportOut, ImportPage, ImportQuery, ImportStepIn, MappingIn, UploadFile
 from helpline.imports.services import steps
 from helpline.imports.vocabulary import ImportState
@@ -41,7 +40,7 @@ def list_imports(query: dict[str, Any]) -> dict[str, Any]:
 @guard(Permission.CALL_IMPORT)
 @api.arguments(UploadFile, location="files")
 @api.response(201, ImportOut)
-def upload(files: dict[str, Any]) -> CallImport:
+def upload(files: dict[str, Any]) -> Any:
     """Bring a CSV or XLSX file; a mapping whose columns fit is chosen by itself."""
     file = files["file"]
     return steps.upload(acting(), Upload(new_id(), _centre_id(), file.filename or "file", file.stream))
@@ -50,7 +49,7 @@ def upload(files: dict[str, Any]) -> CallImport:
 @api.get("/imports/<uuid:import_id>")
 @guard(Permission.CALL_IMPORT)
 @api.response(200, ImportOut)
-def read_import(import_id: uuid.UUID) -> CallImport:
+def read_import(import_id: uuid.UUID) -> Any:
     """Where it stands, and what was found."""
     return queries.get_import(import_id)
 
@@ -59,7 +58,7 @@ def read_import(import_id: uuid.UUID) -> CallImport:
 @guard(Permission.CALL_IMPORT)
 @api.arguments(MappingIn)
 @api.response(200, ImportOut)
-def set_mapping(body: dict[str, Any], import_id: uuid.UUID) -> CallImport:
+def set_mapping(body: dict[str, Any], import_id: uuid.UUID) -> Any:
     """Choose a known mapping by name, or give a document."""
     document = body["document"]
     if document is None:
@@ -76,7 +75,7 @@ def set_mapping(body: dict[str, Any], import_id: uuid.UUID) -> CallImport:
 @guard(Permission.CALL_IMPORT)
 @api.arguments(ImportStepIn)
 @api.response(202, ImportOut)
-def take_step(body: dict[str, Any], import_id: uuid.UUID) -> CallImport:
+def take_step(body: dict[str, Any], import_id: uuid.UUID) -> Any:
     """Check the file, or import what was checked; a worker does it."""
     return steps.request(acting(), import_id, body["version"], ImportState(body["step"]))
 

@@ -3,8 +3,10 @@
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -37,17 +39,18 @@ class Broker:
         self.process.wait()
         if lose_data:
             shutil.rmtree(valkey.data_folder(self.place))
+            self.place = find_place(self.place.var)
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    folder = tmp_path_factory.mktemp("broker")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)  # the server's own account must reach its data
+def broker() -> Iterator[Broker]:
+    folder = Path(tempfile.mkdtemp(prefix="helpline-broker-"))
+    folder.chmod(0o755)  # the server's own account must reach its data
     broker = Broker(find_place(folder), valkey.free_port())
     broker.start()
     yield broker
     broker.kill(lose_data=True)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -105,11 +105,15 @@ def assert_everything_once(stack, house):
 @pytest.mark.parametrize(
     "failpoint",
     [
-        "relay.after_claim", "relay.after_send",
-        "referrals.route_case.before_commit", "referrals.route_case.after_commit",
-        "referrals.route.before_commit", "referrals.route.after_commit",
-        "followups.plan_case.before_commit", "followups.plan_case.after_commit",
-        "web.before_commit", "web.after_commit",
+        "relay.after_send", "referrals.route.before_commit", "web.after_commit",
+        *(
+            pytest.param(name, marks=pytest.mark.nightly)
+            for name in (
+                "relay.after_claim", "referrals.route_case.before_commit", "referrals.route_case.after_commit",
+                "referrals.route.after_commit", "followups.plan_case.before_commit",
+                "followups.plan_case.after_commit", "web.before_commit",
+            )
+        ),
     ],
 )  # fmt: skip
 def test_a_process_killed_inside_a_step(stack, failpoint):
@@ -120,6 +124,7 @@ def test_a_process_killed_inside_a_step(stack, failpoint):
     assert_everything_once(stack, house)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["relay", "worker", "beat", "web"])
 def test_a_whole_process_killed_while_work_waits(stack, name):
     house = make_house(stack)

@@ -79,7 +79,7 @@ def part_of(parent: str, kind: str, column: str) -> str:
 
     Who reaches a whole centre is let through without looking the parent up.
     """
-    return (
+    return (  # kinds and columns are ours, never a caller's words
         f"(centre_id = ANY ((SELECT app.centres_of('{kind}'))::uuid[])"
         f" OR EXISTS (SELECT 1 FROM {parent} parent WHERE parent.id = {column}))"
         f" AND {column} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
