@@ -11,7 +11,7 @@ from helpline.foundation.i18n import speaking
 from helpline.foundation.log import get_logger
 from helpline.notifications import services
 from helpline.notifications.commands import Outgoing
-from helpline.notifications.gateways import Mail, MailGateway, MaybeAccepted, NotAccepted, SmtpGateway
+from helpline.notifications.gateways import Mail, MailGateway, MaybeAccepted, NotAccepted, SmtpGateway, demo_mailbox
 from workers.links import link_of
 from workers.task import job
 
@@ -25,8 +25,9 @@ def deliver_due() -> None:
     settings = current_app.extensions["helpline_settings"]
     with unit_of_work(system_context(SystemActor.MESSENGER)) as ctx:
         services.mark_lost_claims(ctx)
+    gateway: MailGateway | None = SmtpGateway(settings) if settings.smtp_host else demo_mailbox(settings)
     for _ in range(BATCH):
-        if not deliver_next(SmtpGateway(settings) if settings.smtp_host else None):
+        if not deliver_next(gateway):
             break
 
 

@@ -1,5 +1,6 @@
 """The mail server, and a recording stand-in for tests."""
 
+import json
 import smtplib
 import ssl
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from pathlib import Path
 from typing import Protocol
 
 from helpline.foundation.clock import real_now
@@ -99,6 +101,30 @@ class SmtpGateway:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.body)
         return message
+
+
+class FolderGateway:
+    """The demo's mailbox: mail to invented addresses is kept in a folder, for staff to read, and goes nowhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def send(self, mail: Mail) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = self._folder / f".{mail.key}"
+        beside.touch(mode=0o600)
+        beside.write_text(json.dumps({"key": mail.key, "to": mail.to, "subject": mail.subject, "body": mail.body}))
+        beside.replace(self._folder / f"{mail.key}.json")
+
+    def newest(self, limit: int = 50) -> list[Mail]:
+        """What was sent last, newest first: keys are ordered by time."""
+        files = sorted(self._folder.glob("*.json"), reverse=True)[:limit] if self._folder.exists() else []
+        return [Mail(**json.loads(file.read_text())) for file in files]
+
+
+def demo_mailbox(settings: Settings) -> FolderGateway | None:
+    """Where the demo keeps its mail while no mail server is set; None outside a demo."""
+    return FolderGateway(settings.embedded_path / "mail") if settings.demo and not settings.smtp_host else None
 
 
 @dataclass

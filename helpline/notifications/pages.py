@@ -6,15 +6,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask_babel import get_locale
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from helpline.accounts import queries as accounts
+from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
+from helpline.foundation.errors import NotFound
 from helpline.foundation.i18n import LANGUAGES, current_zone
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.notifications import queries, services
+from helpline.notifications.gateways import demo_mailbox
 from helpline.notifications.schemas import MessageOut, ResolutionIn
 from helpline.web import frame
 from helpline.web.guard import acting, guard
@@ -28,6 +32,22 @@ def spoken_at(instant: str, zone: str | None = None) -> str:
     tz = ZoneInfo(zone) if zone else current_zone()
     when = datetime.fromisoformat(instant).astimezone(tz)
     return str(format_datetime(when, "EEE d MMM y, HH:mm", tzinfo=tz, locale=get_locale() or LANGUAGES[0]))
+
+
+def _tabs() -> list[dict[str, Any]]:
+    """The inbox's siblings, for whoever answers for delivery."""
+    if not holds(acting().actor, Permission.DELIVERY_READ):
+        return []
+    views = {"inbox": _("Inbox"), "deliveries": _("Mail that may not have arrived")}
+    if demo_mailbox(current_app.extensions["helpline_settings"]):
+        views["mailbox"] = _("Mail of the demo")
+    return [
+        {"label": label, "href": url_for(f".{name}"), "current": request.endpoint == f"notifications.{name}"}
+        for name, label in views.items()
+    ]
+
+
+pages.app_template_global("inbox_tabs")(_tabs)
 
 
 def _page(rows: Any, endpoint: str) -> dict[str, Any]:
@@ -69,6 +89,16 @@ def resolve(message_id: uuid.UUID) -> Response:
     found = ResolutionIn().load({"arrived": request.form.get("arrived")})
     services.resolve_unknown(acting(), message_id, arrived=found["arrived"])
     return redirect(url_for("notifications.deliveries"))
+
+
+@pages.get("/mailbox")
+@guard(Permission.DELIVERY_READ)
+def mailbox() -> str:
+    """The demo's mail, to whomever it was: so that a newcomer can open a partner's link. Nothing outside a demo."""
+    box = demo_mailbox(current_app.extensions["helpline_settings"])
+    if box is None:
+        raise NotFound("mailbox")
+    return render_template("notifications/mailbox.html", mails=box.newest())
 
 
 def _unread() -> int:
