@@ -40,12 +40,12 @@ bench: installed-dev messages ## measure sign-in, calls, cases, lists, import be
 	@$(PY) -m bench $(ARGS)
 
 .PHONY: translations
-translations: installed-dev ## collect the texts of code and templates into the catalogues
-	@$(VENV)/bin/pybabel -q extract -F $(TEXTS)/babel.cfg -k lazy_gettext --add-location file --sort-by-file --project helpline \
-	  -o $(TEXTS)/messages.pot helpline workers
-	@for language in en km; do \
-	  if [ -e $(TEXTS)/$$language ]; then how="update --no-fuzzy-matching --ignore-pot-creation-date"; else how=init; fi; \
-	  $(VENV)/bin/pybabel -q $$how -i $(TEXTS)/messages.pot -d $(TEXTS) -l $$language; done
+translations: installed-dev ## collect the texts of code and templates (English) into the Khmer catalogue
+	@texts=$$(mktemp); trap 'rm -f "$$texts"' EXIT; \
+	$(VENV)/bin/pybabel -q extract -F $(TEXTS)/babel.cfg -k lazy_gettext -k _l --add-location file --sort-by-file --project helpline \
+	  -o "$$texts" helpline workers; \
+	$(VENV)/bin/pybabel -q update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+	  -i "$$texts" -d $(TEXTS) -l km
 	@$(MAKE) --no-print-directory messages
 
 # Catalogues as programs read them.
