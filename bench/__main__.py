@@ -1,0 +1,23 @@
+"""`python -m bench` (make bench): servers of its own, then every figure on standard output."""
+
+import argparse
+import functools
+
+from bench.bed import own_servers
+from bench.options import Options
+from bench.running import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rows", type=int, default=Options.rows, help="calls loaded before, each with its case")
+    parser.add_argument("--count", type=int, default=Options.count, help="most requests of one measurement")
+    parser.add_argument("--seconds", type=float, default=Options.seconds, help="and the longest it takes")
+    parser.add_argument("--import-rows", type=int, default=Options.import_rows, help="rows of the generated log")
+    options = Options(**vars(parser.parse_args()))
+    with own_servers() as settings:
+        run(settings, options, functools.partial(print, flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""How much is loaded and measured; every measurement is bounded in number and in time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    rows: int = 10_000  # calls loaded before, each with its case
+    count: int = 300  # most requests of one measurement
+    seconds: float = 6  # and the longest it takes
+    sign_ins: int = 30  # fewer: a password costs some 150 ms of a core, and one address may try 100 times in 15 minutes
+    import_rows: int = 10_000  # of the generated log
+    clients: tuple[int, ...] = (1, 8)
+    logs: bool = True  # whether the real logs beside the checkout are imported too, where they are
+
+    @property
+    def most_asked(self) -> int:
+        """How often one operation can be asked for in a whole run, warming up, counting and making CASES included."""
+        return len(self.clients) * self.count + WARM_UP * sum(self.clients) + 4 + CASES
+
+
+CASES = 10  # with notes, to be read
+WARM_UP = 2  # requests of each client before the clock runs

@@ -1,0 +1,85 @@
+"""One run: a house, the floor, every operation, and the imports, told line by line."""
+
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask
+
+from bench.asking import Inside
+from bench.bed import web_process
+from bench.floor import insert_floor
+from bench.house import House, make_house
+from bench.importing import Imported, measure_imports
+from bench.measuring import Timing, count_statements, measure
+from bench.operations import call_body, operations
+from bench.options import Options
+from helpline.app import create_app
+from helpline.foundation.clock import real_now
+from helpline.foundation.db import db
+from helpline.settings import Settings
+
+Say = Callable[[str], None]
+HEAD = ("operation", "statements")
+EACH = ("p50 ms", "p95 ms", "x", "goal", "req/s", "CPU ms")
+
+
+def run(settings: Settings, options: Options, say: Say) -> None:
+    """Measure against prepared servers; leaves a centre and what was logged in the database."""
+    say(f"{real_now():%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load average {_load()} before.")
+    with _application(settings, "web") as app:
+        house = make_house(settings.database_owner_url, options)
+        say(f"{options.rows} calls and as many cases; at most {options.count} requests or {options.seconds} s each.\n")
+        _measure_all(settings, options, house, Inside(app), say)
+    with _application(settings, "worker") as worker:
+        say("\n| import | rows | rows/s | by COPY, rows/s | x |\n|---|---|---|---|---|")
+        for done in measure_imports(worker, settings, house, options.import_rows, logs=options.logs):
+            say(_import_line(done))
+    say(f"\nLoad average {_load()} after. What else the machine does moves these figures.")
+
+
+def _load() -> str:
+    return "/".join(f"{value:.1f}" for value in os.getloadavg())
+
+
+@contextmanager
+def _application(settings: Settings, role: str) -> Iterator[Flask]:
+    app = create_app(settings, database_role=role)
+    try:
+        yield app
+    finally:
+        with app.app_context():
+            db.engine.dispose()
+
+
+def _measure_all(settings: Settings, options: Options, house: House, inside: Inside, say: Say) -> None:
+    body = json.dumps(call_body(house, 0)).encode()
+    floors = [insert_floor(settings, body, clients, options.seconds) for clients in options.clients]
+    headings = [*HEAD, *(f"{clients} cl. {name}" for clients in options.clients for name in EACH)]
+    say(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+    say(_line("floor: insert + commit by pgbench", 1, [(floor, floor, None) for floor in floors]))
+    with tempfile.TemporaryDirectory() as folder, web_process(settings, Path(folder)) as web:
+        for operation in operations(house, options, inside):
+            numbers = itertools.count()
+            statements = count_statements(inside, operation, numbers)
+            timings = [measure(web, operation, numbers, clients, options) for clients in options.clients]
+            say(_line(operation.name, statements, list(zip(timings, floors, operation.goals, strict=True))))
+
+
+def _line(name: str, statements: int, measured: list[tuple[Timing, Timing, int | None]]) -> str:
+    cells = [name, str(statements)]
+    for found, floor, goal in measured:
+        cells += [
+            f"{found.p50:.2f}", f"{found.p95:.2f}", f"{found.p50 / floor.p50:.0f}", f"≤ {goal}" if goal else "–",
+            f"{found.per_second:.0f}", f"{found.cpu:.1f}" if found.cpu else "–",
+        ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _import_line(done: Imported) -> str:
+    fast, floor = done.rows / done.whole, done.rows / done.copied
+    return f"| {done.name} | {done.rows} | {fast:.0f} | {floor:.0f} | {floor / fast:.0f} |"
