@@ -86,3 +86,15 @@ def test_a_database_in_which_khmer_cannot_be_searched_is_refused(admin_url, bed)
         connection.execute("CREATE DATABASE provision_wrong TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'")
     with pytest.raises(SettingsError, match="searches in Khmer"):
         prepare(admin_url, bed.urls_of("provision_wrong"))
+
+
+def test_the_backup_reads_every_table_and_changes_none(database_urls):
+    query = (
+        "SELECT bool_and(has_table_privilege('helpline_backup', c.oid, 'SELECT')), "
+        "bool_or(has_table_privilege('helpline_backup', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')) "
+        "FROM pg_class c WHERE relkind IN ('r', 'p', 'S') AND relnamespace::regnamespace::text IN ('public', 'app')"
+    )
+    with psycopg.connect(database_urls["owner"]) as connection:
+        connection.execute("CREATE TABLE of_a_later_release (id int)")
+        assert connection.execute(query).fetchone() == (True, False)
+        connection.rollback()
