@@ -1,6 +1,7 @@
 """A helpline of the size that was asked for: a centre, its people, and calls and cases written by plain SQL."""
 
 import os
+import secrets
 import uuid
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from helpline.foundation.clock import now
 from helpline.foundation.context import Actor
 from helpline.foundation.ids import new_id
 
-PASSWORD = "the tea is cold at noon"  # nobody's: the house is deleted after the run
+PASSWORD = secrets.token_hex(12)  # of every operator here; the house is deleted after the run
 SEALED_BYTES = 2100  # a narrative of 2 KB, sealed
 
 
