@@ -22,6 +22,7 @@ from helpline.web.words import WORDS, word
 
 pages = Blueprint("dashboards", __name__, template_folder="templates")
 RISKS = tuple(WORDS["risk"])
+SHOWN = 12  # reasons in a chart; the API gives all
 
 
 @pages.get("/figures")
@@ -94,7 +95,7 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
         "kinds": _bars(calls["kinds"], wanted, "kind", "kind"),
         "risks": _bars(calls["risks"], wanted, "risk", "risk"),
         "categories": _categories(calls["categories"], wanted, "category", kind="counselling"),
-        "any_categories": _categories(calls["any_categories"], wanted, "any_category"),
+        "any_categories": _categories(calls["any_subcategories"][:SHOWN], wanted, "any_category"),
         "children": _children(calls["children"], wanted),
         "places": _places(calls["provinces"], wanted, country),
     }  # fmt: skip
@@ -134,7 +135,7 @@ def _bars(counts: list[dict[str, Any]], wanted: CallFilter, vocabulary: str, par
 
 
 def _categories(counts: list[dict[str, Any]], wanted: CallFilter, parameter: str, **more: str) -> list[dict[str, Any]]:
-    names = {term.code: term.names for term in reference.list_terms() if term.parent_id is None}
+    names = {term.code: term.names for term in reference.list_terms()}
     locale = acting().locale
     return [
         {

@@ -29,16 +29,20 @@ def call_figures(wanted: CallFilter) -> CallFigures:
     groups = _grouped(wanted)
     kinds = dict(groups["kind"])
     days = sorted(groups["day"], key=lambda pair: pair[0])
-    months: dict[str, int] = defaultdict(int)
+    months, categories = defaultdict[str, int](int), defaultdict[str, int](int)
     for day, count in days:
         months[day[:7]] += count
+    for term, count in groups["term"]:
+        categories[term.partition(".")[0]] += count
+    any_categories, any_subcategories = _any_reasons(wanted)
     return CallFigures(
         total=sum(kinds.values()), counselling=kinds.get(CallKind.COUNSELLING, 0),
         hours=[Cell(*key.partition(" ")[::2], count) for key, count in groups["hour"]],
         days=[Count(*pair) for pair in days], months=[Count(*pair) for pair in months.items()],
-        channels=_most(groups["channel"]), kinds=_most(groups["kind"]), categories=_most(groups["category"]),
-        any_categories=_any_categories(wanted), provinces=_most(groups["province"]), risks=_most(groups["risk"]),
-        children=_children(wanted),
+        channels=_most(groups["channel"]), kinds=_most(groups["kind"]),
+        categories=_most(list(categories.items())), subcategories=_most(groups["term"]),
+        any_categories=any_categories, any_subcategories=any_subcategories, provinces=_most(groups["province"]),
+        risks=_most(groups["risk"]), children=_children(wanted),
     )  # fmt: skip
 
 
@@ -48,7 +52,7 @@ def _grouped(wanted: CallFilter) -> dict[str, list[tuple[str, int]]]:
     counselling = Call.kind == CallKind.COUNSELLING.value
     keys: dict[str, Any] = {
         "hour": slot, "day": cast(local, Date), "channel": Call.channel, "kind": Call.kind,
-        "province": Call.province_id, "risk": Call.risk_level, "category": _TOP,
+        "province": Call.province_id, "risk": Call.risk_level, "term": TaxonomyTerm.code,
     }  # fmt: skip
     # Named once in a subquery: grouping sets must meet the very same expression.
     rows = (
@@ -58,8 +62,8 @@ def _grouped(wanted: CallFilter) -> dict[str, list[tuple[str, int]]]:
         .subquery()
     )
     columns = [rows.c[name] for name in keys]
-    sets = [tuple_(rows.c[name]) for name in keys if name != "category"]
-    sets.append(tuple_(rows.c.category, rows.c.counselling))
+    sets = [tuple_(rows.c[name]) for name in keys if name != "term"]
+    sets.append(tuple_(rows.c.term, rows.c.counselling))
     which = func.grouping(*columns)
     found = db.session.execute(
         select(which, *columns, rows.c.counselling, func.count()).group_by(func.grouping_sets(*sets))
@@ -68,21 +72,27 @@ def _grouped(wanted: CallFilter) -> dict[str, list[tuple[str, int]]]:
     for bits, *values, of_counselling, count in found:
         at = next(place for place in range(len(keys)) if not bits >> (len(keys) - 1 - place) & 1)
         name = list(keys)[at]
-        if name != "category" or of_counselling:
+        if name != "term" or of_counselling:
             groups[name].append(("" if values[at] is None else str(values[at]), count))
     return groups
 
 
-def _any_categories(wanted: CallFilter) -> list[Count]:
-    statement = (
-        select(_TOP, func.count(func.distinct(Call.id)))
-        .select_from(Call)
+def _any_reasons(wanted: CallFilter) -> tuple[list[Count], list[Count]]:
+    """Calls by any of their reasons: each once per category, and once per subcategory."""
+    rows = (
+        select(Call.id, _TOP.label("category"), TaxonomyTerm.code)
         .join(CallTerm, CallTerm.call_id == Call.id)
         .join(TaxonomyTerm, TaxonomyTerm.id == CallTerm.term_id)
         .where(*conditions(wanted))
-        .group_by(_TOP)
+        .subquery()
     )
-    return _most([(str(code), count) for code, count in db.session.execute(statement)])
+    sets = func.grouping_sets(tuple_(rows.c.category), tuple_(rows.c.code))
+    statement = select(rows.c.category, rows.c.code, func.count(func.distinct(rows.c.id))).group_by(sets)
+    found = [(category, code, count) for category, code, count in db.session.execute(statement)]
+    return (
+        _most([(category, count) for category, _code, count in found if category is not None]),
+        _most([(code, count) for _category, code, count in found if code is not None]),
+    )
 
 
 def _children(wanted: CallFilter) -> list[Cell]:

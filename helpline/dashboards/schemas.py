@@ -26,7 +26,7 @@ class FiguresQuery(In):
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_kwargs: Any) -> None:
         if data.get("first") and data.get("last") and data["first"] > data["last"]:
-            raise ValidationError(_l("The last day comes before the first."), "to")
+            raise ValidationError([_l("The last day comes before the first.")], "to")
 
 
 class CountOut(Out):
@@ -69,7 +69,9 @@ class CallFiguresOut(Out):
     channels = _counts()
     kinds = _counts()
     categories = _counts()
+    subcategories = _counts()
     any_categories = _counts()
+    any_subcategories = _counts()
     provinces = _counts()
     risks = _counts()
     children = f.List(f.Nested(CellOut), metadata={"description": "row: age band, column: gender"})

@@ -58,7 +58,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class CallFigures:
-    """Calls not voided. Categories count counselling calls; `any_categories` each call once per category."""
+    """Calls not voided. Categories count counselling calls by their main reason; `any_` each call once per reason."""
 
     total: int
     counselling: int
@@ -68,7 +68,9 @@ class CallFigures:
     channels: list[Count]
     kinds: list[Count]
     categories: list[Count]
+    subcategories: list[Count]
     any_categories: list[Count]
+    any_subcategories: list[Count]
     provinces: list[Count]
     risks: list[Count]
     children: list[Cell]

@@ -34,8 +34,12 @@ def _centre_id() -> uuid.UUID:
 
 @pages.get("/imports")
 @guard(Permission.CALL_IMPORT)
-def list_imports(problem: Exception | None = None) -> str:
+def list_imports() -> str:
     """Files that were brought, newest first, and the form for the next one."""
+    return _list()
+
+
+def _list(problem: Exception | None = None) -> str:
     rows = queries.list_imports(_centre_id(), decode_key(request.args.get("after")))
     shown, more = rows[: queries.PAGE], len(rows) > queries.PAGE
     older = url_for(".list_imports", after=encode_key(shown[-1].created_at, shown[-1].id)) if more else None
@@ -46,7 +50,7 @@ def list_imports(problem: Exception | None = None) -> str:
 
 
 @pages.post("/imports")
-@guard(Permission.CALL_IMPORT, retry=list_imports)
+@guard(Permission.CALL_IMPORT, retry=_list)
 def upload() -> AnyResponse:
     """Take the file in; a page of its own follows it."""
     file = request.files.get("file")
@@ -62,8 +66,12 @@ def upload() -> AnyResponse:
 
 @pages.get("/imports/<uuid:import_id>")
 @guard(Permission.CALL_IMPORT)
-def show_import(import_id: uuid.UUID, problem: Exception | None = None) -> str:
+def show_import(import_id: uuid.UUID) -> str:
     """Where it stands, what was found, and the next step; for htmx, while the machine works, the state alone."""
+    return _show(None, import_id)
+
+
+def _show(problem: Exception | None, import_id: uuid.UUID) -> str:
     shown = ImportOut().dump(queries.get_import(import_id))
     context: dict[str, Any] = {"it": shown, "working": shown["state"] in set(WORKING), "now": acting().now}
     if request.headers.get("HX-Request") and problem is None:
@@ -77,12 +85,8 @@ def show_import(import_id: uuid.UUID, problem: Exception | None = None) -> str:
     )  # fmt: skip
 
 
-def _again(problem: Exception, import_id: uuid.UUID) -> str:
-    return show_import.__wrapped__(import_id, problem)  # type: ignore[attr-defined,no-any-return]  # its own guard has run
-
-
 @pages.post("/imports/<uuid:import_id>/mapping")
-@guard(Permission.CALL_IMPORT, retry=_again)
+@guard(Permission.CALL_IMPORT, retry=_show)
 def set_mapping(import_id: uuid.UUID) -> AnyResponse:
     """Use a named mapping, or the edited document; keep it under its name if asked."""
     ctx, form = acting(), request.form
@@ -104,7 +108,7 @@ def set_mapping(import_id: uuid.UUID) -> AnyResponse:
 
 
 @pages.post("/imports/<uuid:import_id>/step")
-@guard(Permission.CALL_IMPORT, retry=_again)
+@guard(Permission.CALL_IMPORT, retry=_show)
 def take_step(import_id: uuid.UUID) -> AnyResponse:
     """Check it, or import what was checked."""
     step = ImportState.IMPORTING if request.form.get("step") == "importing" else ImportState.CHECKING
