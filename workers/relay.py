@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from psycopg.types.json import Jsonb
 
 from helpline.foundation.failpoints import failpoint, use_failpoints_file
-from helpline.foundation.log import get_logger
+from helpline.foundation.log import configure_logging, get_logger
 from workers.celery_app import celery, settings
 from workers.subscriptions import SUBSCRIPTIONS
 
@@ -74,6 +74,7 @@ def serve(connection: psycopg.Connection[Any], app: Celery, stopping: list[bool]
 
 def main() -> None:
     """Serve, and after a lost server try again each second."""
+    configure_logging(settings)
     use_failpoints_file(settings.failpoints_path if settings.failpoints_path.name else None)
     stopping: list[bool] = []
     for number in (signal.SIGTERM, signal.SIGINT):
