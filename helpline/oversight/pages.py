@@ -6,12 +6,13 @@ from flask import Blueprint, render_template, request, url_for
 from marshmallow import ValidationError
 
 from helpline.accounts import queries as accounts
-from helpline.foundation.access.permissions import FieldGroup, Permission, Role
+from helpline.foundation.access.permissions import FieldGroup, Permission, Role, SystemActor
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.oversight import queries, services
 from helpline.oversight.schemas import EntryOut, EntryQuery, MatrixRow
 from helpline.web.frame import ROLE_LABELS
 from helpline.web.guard import acting, guard
+from helpline.web.words import word
 
 pages = Blueprint("oversight", __name__, template_folder="templates")
 
@@ -53,4 +54,5 @@ def matrix() -> str:
 
 
 def _roles() -> dict[str, str]:
-    return {role.value: str(label) for role, label in ROLE_LABELS.items()}
+    machines = {actor.value: word("machine", actor.value) for actor in SystemActor}
+    return {role.value: str(label) for role, label in ROLE_LABELS.items()} | machines

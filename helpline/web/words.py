@@ -53,6 +53,38 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "uploaded": _l("Waiting for its columns"), "checking": _l("Being read"), "checked": _l("Ready to import"),
         "importing": _l("Being imported"), "done": _l("Imported"), "failed": _l("Could not be read"),
     },
+    "permission": {
+        "call:log": _l("Log calls"), "call:read": _l("Read calls"), "call:correct": _l("Correct calls"),
+        "call:void": _l("Void calls"), "call:import": _l("Bring in old logs"), "import:read": _l("See old logs"),
+        "case:open": _l("Begin cases"), "case:read": _l("Read cases"), "case:assign": _l("Give cases to caseworkers"),
+        "case:update": _l("Work on cases"), "case:close": _l("Ask to close cases, or close them"),
+        "referral:read": _l("See referrals"), "referral:request": _l("Seek services"),
+        "referral:route": _l("Choose agencies"), "referral:answer": _l("Answer for an agency"),
+        "followup:read": _l("See follow-ups"), "followup:plan": _l("Plan follow-ups"),
+        "followup:complete": _l("Record follow-ups"), "followup:remind": _l("Remind of follow-ups"),
+        "message:read": _l("Read their inbox"), "message:send": _l("Send messages"),
+        "delivery:read": _l("See mail that may not have arrived"),
+        "delivery:resolve": _l("Settle mail that may not have arrived"), "figures:read": _l("See figures"),
+        "audit:read": _l("See the audit"), "matrix:read": _l("See this matrix"), "agency:read": _l("See agencies"),
+        "agency:edit": _l("Change agencies"), "user:read": _l("See staff"), "user:edit": _l("Change staff"),
+        "centre:edit": _l("Change the centre and its teams"), "reference:read": _l("Use places and reasons"),
+        "account:own": _l("Keep their own account"),
+    },
+    "field_group": {
+        "child_identity": _l("Who the child is"), "contact": _l("Phone and contact"),
+        "location": _l("Where the child is"), "story": _l("The story"),
+        "alleged_perpetrator": _l("Who is said to have done it"), "health": _l("Health"), "risk": _l("Risk"),
+        "case_administration": _l("Steps and dates of the case"), "statistics": _l("What is counted"),
+        "directory": _l("Agencies, staff and places"), "account": _l("Their own account"),
+    },
+    "door": {
+        "page": _l("by page"), "api": _l("by API"), "portal": _l("by an agency's link"), "worker": _l("by itself"),
+        "cli": _l("by command"),
+    },
+    "machine": {
+        "visitor": _l("Not signed in"), "router": _l("Routing"), "reminder": _l("Reminders"),
+        "messenger": _l("Messages"), "importer": _l("Old logs"), "keeper": _l("Set-up"),
+    },
 }  # fmt: skip
 
 
