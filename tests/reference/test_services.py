@@ -44,7 +44,12 @@ def test_every_row_of_a_country_is_a_place(iso):
     by_level = {}
     for row in _rows(iso):
         by_level[row["level"]] = by_level.get(row["level"], 0) + 1
-    assert queries.count_places(iso.upper()) == by_level
+    # Other tests of this worker may have added places of their own: these are the shipped ones.
+    shipped = [place.id for place in rules.read_places(iso)]
+    found = db.session.execute(
+        db.text("SELECT level, count(*) FROM places WHERE id = ANY(:ids) GROUP BY level"), {"ids": shipped}
+    )
+    assert {level: count for level, count in found} == by_level
 
 
 def test_loading_again_changes_nothing(owner_app, loaded):
