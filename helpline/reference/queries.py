@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import distinct, func, select, text
+from sqlalchemy import func, select, text
 
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
@@ -133,9 +133,3 @@ def term_by_code(code: str, version: str | None = None) -> TaxonomyTerm:
 def holidays_between(country_code: str, first: date, last: date) -> Sequence[HolidayRow]:
     statement = select(HolidayRow).where(HolidayRow.country == country_code, HolidayRow.on_date.between(first, last))
     return db.session.scalars(statement.order_by(HolidayRow.on_date)).all()
-
-
-def count_places(country_code: str) -> dict[str, int]:
-    """How many places of each level are loaded."""
-    statement = select(Place.level, func.count(distinct(Place.id))).where(Place.country == country_code)
-    return {level: count for level, count in db.session.execute(statement.group_by(Place.level))}  # noqa: C416

@@ -49,7 +49,7 @@ def test_every_row_of_a_country_is_a_place(iso):
     found = db.session.execute(
         db.text("SELECT level, count(*) FROM places WHERE id = ANY(:ids) GROUP BY level"), {"ids": shipped}
     )
-    assert {level: count for level, count in found} == by_level
+    assert dict(found.all()) == by_level
 
 
 def test_loading_again_changes_nothing(owner_app, loaded):
