@@ -13,7 +13,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=Options.rows, help="calls loaded before, each with its case")
     parser.add_argument("--count", type=int, default=Options.count, help="most requests of one measurement")
     parser.add_argument("--seconds", type=float, default=Options.seconds, help="and the longest it takes")
-    parser.add_argument("--import-rows", type=int, default=Options.import_rows, help="rows of the generated log")
+    parser.add_argument(
+        "--import-rows", type=int, default=Options.import_rows, help="rows of the generated log; 0: no imports"
+    )
     options = Options(**vars(parser.parse_args()))
     with own_servers() as settings:
         run(settings, options, functools.partial(print, flush=True))

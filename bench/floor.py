@@ -23,8 +23,8 @@ def pgbench(settings: Settings) -> str:
     return found
 
 
-def insert_floor(settings: Settings, body: bytes, clients: int, seconds: float) -> Timing:
-    """A plain insert and commit of this body, by the tables' owner."""
+def insert_floor(settings: Settings, body: bytes, clients: int, count: int) -> Timing:
+    """A plain insert and commit of this body, by the tables' owner; `count` of each client."""
     with psycopg.connect(settings.database_owner_url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS bench_floor (id uuid PRIMARY KEY, body text NOT NULL)")
         words = psycopg.sql.Literal(body.decode()).as_string(connection)
@@ -34,7 +34,7 @@ def insert_floor(settings: Settings, body: bytes, clients: int, seconds: float) 
         command = [
             *(pgbench(settings), "--no-vacuum", "--log", "--log-prefix", f"{folder}/log", "--file", script),
             *("--client", str(clients), "--jobs", str(min(clients, os.cpu_count() or 1))),
-            *("--time", str(max(1, round(seconds))), settings.database_owner_url),
+            *("--transactions", str(count), settings.database_owner_url),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

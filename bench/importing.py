@@ -40,7 +40,7 @@ MAPPING = {
 
 @dataclass(frozen=True)
 class Imported:
-    """`whole`: import, from the file to the last commit; `checking` and COPY within it and beside it. Seconds."""
+    """Seconds: `whole` from the file to the last commit, `copied` for the COPY of the same rows."""
 
     name: str
     rows: int

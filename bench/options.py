@@ -9,7 +9,8 @@ class Options:
     count: int = 300  # most requests of one measurement
     seconds: float = 6  # and the longest it takes
     sign_ins: int = 30  # fewer: a password costs some 150 ms of a core, and one address may try 100 times in 15 minutes
-    import_rows: int = 10_000  # of the generated log
+    floor_count: int = 300  # plain inserts of each client, before each figure
+    import_rows: int = 10_000  # of the generated log; 0: no imports
     clients: tuple[int, ...] = (1, 8)
     logs: bool = True  # whether the real logs beside the checkout are imported too, where they are
 

@@ -35,11 +35,16 @@ def run(settings: Settings, options: Options, say: Say) -> None:
         house = make_house(settings.database_owner_url, options)
         say(f"{options.rows} calls and as many cases; at most {options.count} requests or {options.seconds} s each.\n")
         _measure_all(settings, options, house, Inside(app), say)
+    if options.import_rows:
+        _measure_imports(settings, options, house, say)
+    say(f"\nLoad average {_load()} after. What else the machine does moves these figures.")
+
+
+def _measure_imports(settings: Settings, options: Options, house: House, say: Say) -> None:
     with _application(settings, "worker") as worker:
         say("\n| import | rows | rows/s | by COPY, rows/s | x |\n|---|---|---|---|---|")
         for done in measure_imports(worker, settings, house, options.import_rows, logs=options.logs):
             say(_import_line(done))
-    say(f"\nLoad average {_load()} after. What else the machine does moves these figures.")
 
 
 def _load() -> str:
@@ -58,16 +63,21 @@ def _application(settings: Settings, role: str) -> Iterator[Flask]:
 
 def _measure_all(settings: Settings, options: Options, house: House, inside: Inside, say: Say) -> None:
     body = json.dumps(call_body(house, 0)).encode()
-    floors = [insert_floor(settings, body, clients, options.seconds) for clients in options.clients]
+    floors: list[list[Timing]] = [
+        [] for _ in options.clients
+    ]  # taken anew before each figure: the machine's load moves
     headings = [*HEAD, *(f"{clients} cl. {name}" for clients in options.clients for name in EACH)]
     say(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
-    say(_line("floor: insert + commit by pgbench", 1, [(floor, floor, None) for floor in floors]))
     with tempfile.TemporaryDirectory() as folder, web_process(settings, Path(folder)) as web:
         for operation in operations(house, options, inside):
             numbers = itertools.count()
-            statements = count_statements(inside, operation, numbers)
-            timings = [measure(web, operation, numbers, clients, options) for clients in options.clients]
-            say(_line(operation.name, statements, list(zip(timings, floors, operation.goals, strict=True))))
+            statements, measured = count_statements(inside, operation, numbers), []
+            for clients, floor, goal in zip(options.clients, floors, operation.goals, strict=True):
+                floor.append(insert_floor(settings, body, clients, options.floor_count))
+                measured.append((measure(web, operation, numbers, clients, options), floor[-1], goal))
+            say(_line(operation.name, statements, measured))
+    middle = [sorted(floor, key=lambda found: found.p50)[len(floor) // 2] for floor in floors]
+    say(_line("floor: insert + commit by pgbench", 1, [(floor, floor, None) for floor in middle]))
 
 
 def _line(name: str, statements: int, measured: list[tuple[Timing, Timing, int | None]]) -> str:
