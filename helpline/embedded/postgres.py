@@ -130,7 +130,7 @@ def failure(place: Place, what: str, details: str) -> ServerError:
     if "authentication failed" in details:
         return ServerError(
             f"{what}: {place.home / 'passwords.json'} does not belong to its data. "
-            "Put the right one back from a backup, or give up the data with make clean."
+            "Put the right one back from a backup, or give up the data with make erase."
         )
     lines = [line.strip() for line in details.splitlines() if line.strip()]
     last = next(
