@@ -20,6 +20,7 @@ from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
 from helpline.web.frame import LOCALES
 from helpline.web.guard import acting, guard
+from helpline.web.words import word
 
 __all__ = ["pages"]
 
@@ -95,7 +96,7 @@ def _draw_tokens(problem: Exception | None = None, made: dict[str, Any] | None =
         shown["over"] = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= ctx.now)
     return render_template(
         "accounts/tokens.html", tokens=rows, made=made, form=refused(problem, "scopes"),
-        scopes=[(scope, scope) for scope in tokens.scopes_of(ctx)],
+        scopes=[(scope, word("permission", scope)) for scope in tokens.scopes_of(ctx)],
     )  # fmt: skip
 
 
