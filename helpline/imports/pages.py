@@ -32,6 +32,11 @@ def _centre_id() -> uuid.UUID:
     return centre_id
 
 
+def _version() -> int:
+    """The version that the form was drawn from; one that is none is no longer the newest."""
+    return request.form.get("version", 0, type=int)
+
+
 @pages.get("/imports")
 @guard(Permission.CALL_IMPORT)
 def list_imports() -> str:
@@ -97,11 +102,11 @@ def set_mapping(import_id: uuid.UUID) -> AnyResponse:
     else:
         try:
             document = json.loads(form.get("document", ""))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Invalid("mapping_not_json", "document") from None
         if not isinstance(document, dict):
             raise Invalid("mapping_not_json", "document")
-    steps.set_mapping(ctx, Mapped(import_id, int(form.get("version", "0") or 0), document))
+    steps.set_mapping(ctx, Mapped(import_id, _version(), document))
     if form.get("save"):
         steps.save_mapping(ctx, _centre_id(), document)
     return redirect(url_for(".show_import", import_id=import_id))
@@ -112,7 +117,7 @@ def set_mapping(import_id: uuid.UUID) -> AnyResponse:
 def take_step(import_id: uuid.UUID) -> AnyResponse:
     """Check it, or import what was checked."""
     step = ImportState.IMPORTING if request.form.get("step") == "importing" else ImportState.CHECKING
-    steps.request(acting(), import_id, int(request.form.get("version", "0") or 0), step)
+    steps.request(acting(), import_id, _version(), step)
     return redirect(url_for(".show_import", import_id=import_id))
 
 

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from helpline.calls.rules import DangerAnswers, assess_risk
 from helpline.calls.vocabulary import Answer, CallChannel, CallKind, Direction, Relation, RiskLevel
+from helpline.foundation.errors import Invalid
+from helpline.foundation.tabular.mapping import ImportMapping
 from helpline.imports.vocabulary import RELATIONS_TO_PERPETRATOR, YES_NO
 from helpline.people.vocabulary import AgeBand, Gender
 
@@ -17,6 +19,15 @@ _COLUMNS = {
     "caller_phone", "caller_age", "caller_gender", "province_code", "province_name", "child_name", "child_age",
     "child_gender", "nationality", "language", "disability", "subcategories", "category", "narrative", "risk_level",
 }  # fmt: skip
+
+# How a field must be read to give what a call can hold; targets with a vocabulary are read as choices.
+_TYPES = {
+    "started_at": {"datetime"}, "ended_at": {"datetime"}, "duration_minutes": {"integer"}, "child_age": {"integer"},
+    "caller_age": {"integer"},
+}  # fmt: skip
+_WORDS = {"text", "choice"}
+AGES = range(-1, 121)
+_LONGEST_MINUTES = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,31 @@ def targets(vocabulary: Vocabulary) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def check_mapping(mapping: ImportMapping, offered: Mapping[str, Any]) -> None:
+    """Refuse a valid document that can't give calls, before a row is read by it.
+
+    Raises Invalid: `mapping_needs_start` (every call has a start: a required field), `mapping_type` (read as something
+    that this target can't hold).
+    """
+    if not any(rule.target == "started_at" and rule.required for rule in mapping.fields):
+        raise Invalid("mapping_needs_start", field="fields")
+    for number, rule in enumerate(mapping.fields):
+        fits = _TYPES.get(rule.target, _WORDS if offered[rule.target] is None else {"choice"})
+        if rule.type not in fits or rule.target == "subcategories":
+            raise Invalid("mapping_type", field=f"fields.{number}.type", target=rule.target)
+    for number, flags in enumerate(mapping.flags):
+        if flags.target != "subcategories":
+            raise Invalid("mapping_target", field=f"flags.{number}", target=flags.target)
+    for target, value in mapping.constants.items():
+        if target in _TYPES or target == "subcategories" or not isinstance(value, str):
+            raise Invalid("mapping_type", field=f"constants.{target}", target=target)
+
+
 def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
     """A mapped row as a call of our own; historic, so its risk is judged by its reasons unless the log told it."""
     codes = list(dict.fromkeys([*values.get("subcategories", ()), *filter(None, [values.get("category")])]))
     kind = values.get("kind", CallKind.COUNSELLING)
-    age, gender = values.get("child_age"), values.get("child_gender", Gender.UNKNOWN)
+    age, gender = _age(values.get("child_age")), values.get("child_gender", Gender.UNKNOWN)
     concerns_child = kind == CallKind.COUNSELLING or age is not None or "child_name" in values
     risk = assess_risk(DangerAnswers(), codes, age)
     body = {
@@ -72,7 +103,7 @@ def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
         "risk_reasons": [{"code": reason.code, "value": reason.value} for reason in risk.reasons],
         "terms": [str(vocabulary.terms[code]) for code in codes],
         "child": _person(age, gender, values) if concerns_child else None,
-        "caller": _person(values.get("caller_age"), values.get("caller_gender", Gender.UNKNOWN), {}),
+        "caller": _person(_age(values.get("caller_age")), values.get("caller_gender", Gender.UNKNOWN), {}),
     }  # fmt: skip
     also = {key: value for key, value in values.items() if key not in _COLUMNS}
     return ReadyCall(
@@ -89,9 +120,19 @@ def _person(age: int | None, gender: str, values: Mapping[str, Any]) -> dict[str
     }  # fmt: skip
 
 
+def _age(told: int | None) -> int | None:
+    """An age that nobody has is none; what the log said stays in the original row."""
+    return told if told in AGES else None
+
+
 def _ended(values: Mapping[str, Any]) -> datetime | None:
-    started, ended, minutes = values["started_at"], values.get("ended_at"), values.get("duration_minutes")
-    if ended is None and minutes is not None and minutes >= 0:
+    """In UTC: two local times of one zone are subtracted by the clock on the wall, which is set twice a year."""
+    started, ended, minutes = (
+        values["started_at"].astimezone(UTC),
+        values.get("ended_at"),
+        values.get("duration_minutes"),
+    )
+    if ended is None and minutes is not None and 0 <= minutes <= _LONGEST_MINUTES:
         ended = started + timedelta(minutes=minutes)
     return ended if ended is not None and ended >= started else None
 

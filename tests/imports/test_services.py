@@ -4,9 +4,11 @@ import csv
 import io
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 
 import psycopg
 import pytest
+from openpyxl import Workbook
 from sqlalchemy import select
 
 from helpline.app import create_app
@@ -250,3 +252,60 @@ def test_a_real_log_is_in_whole(line137):
     known = {f"{code:02d}" for code in range(2, 95, 4)}
     expected = Counter(row["llamado_provincia_indec_id"].zfill(2) for row in rows)
     assert {code: n for code, n in provinces.items() if code} == {c: n for c, n in expected.items() if c in known}
+
+
+def mapping_of(formats, **columns):
+    """A document as somebody would write it: the start, and a column for each target named."""
+    kinds = {"child_age": {"type": "integer"}, "channel": {"type": "choice", "values": {"phone": ["Telefon", "ទូរសព្ទ"]}}}
+    start = {"target": "started_at", "columns": [columns.pop("started_at")], "type": "datetime", "formats": formats,
+             "required": True}  # fmt: skip
+    fields = [{"target": target, "columns": [column], "type": "text"} | kinds.get(target, {})
+              for target, column in columns.items()]  # fmt: skip
+    return {"name": "theirs", "fields": [start, *fields]}
+
+
+def workbook():
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["Date", "Age", "Notes", "Notes"])
+    sheet.append([datetime(2024, 12, 31, 23, 59), 9, "=1+1", "two"])  # noqa: DTZ001 - as a sheet holds it
+    sheet.append([45292.5, 900, None, None])  # a date that lost its format
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+THEIRS = {
+    "semicolons in Latin-1": (
+        "Datum;Alter;Weg;Notiz\n31/12/2024 23:59;9;Telefon;Größe unbekannt\n01/13/2024 10:00;9;Telefon;?\n"
+        "01/02/2024 10:00;;Brieftaube;\n".encode("latin-1"),
+        mapping_of(["%d/%m/%Y %H:%M"], started_at="Datum", child_age="Alter", channel="Weg", narrative="Notiz"),
+        (3, 2, 1), "2024-12-31T16:59:00+00:00", [("Weg", "Brieftaube", 1)],
+    ),
+    "tabs in UTF-16 with Khmer": (
+        "ថ្ងៃ\tអាយុ\tមធ្យោបាយ\n2024-12-31 23:59\t9\tទូរសព្ទ\n".encode("utf-16"),
+        mapping_of(["iso"], started_at="ថ្ងៃ", child_age="អាយុ", channel="មធ្យោបាយ"),
+        (1, 1, 0), "2024-12-31T16:59:00+00:00", [],
+    ),
+    "a workbook": (
+        workbook(), mapping_of(["iso"], started_at="Date", child_age="Age", narrative="Notes"),
+        (2, 1, 1), "2024-12-31T16:59:00+00:00", [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", THEIRS)
+def test_logs_of_other_helplines_come_in(in_worker, supervisor, case):
+    body, document, counts, last, unknown = THEIRS[case]
+    with unit_of_work(supervisor.ctx()) as ctx:
+        steps.save_mapping(ctx, supervisor.centre.id, document)
+    [(code,)] = rows_of(supervisor.centre.owner_url, "SELECT code FROM centres WHERE id = %s", supervisor.centre.id)
+    outcome = running.import_file(
+        ImportFile(code, supervisor.login, "their log.csv", io.BytesIO(body), "theirs"), lambda _done, _total: None
+    )
+    assert (outcome.rows, outcome.added, outcome.rejected, outcome.error_code) == (*counts, None)
+    assert list(outcome.unknown) == unknown
+    [(latest,)] = rows_of(
+        supervisor.centre.owner_url, "SELECT max(started_at) FROM calls WHERE centre_id = %s", supervisor.centre.id
+    )
+    assert latest.isoformat() == last

@@ -149,7 +149,7 @@ def _check_targets(mapping: ImportMapping, targets: Targets) -> None:
         filled.add(target)
         vocabulary = targets[target]
         for code in codes:
-            if vocabulary is not None and code not in vocabulary:
+            if vocabulary is not None and (not isinstance(code, str) or code not in vocabulary):
                 raise Invalid("mapping_code", field=path, target=target, value=code)
 
     for target, value in mapping.constants.items():

@@ -167,6 +167,9 @@ def import_calls(ctx: Context, import_id: uuid.UUID) -> CallImport:
         "now": ctx.now,
     }  # fmt: skip
     db.session.execute(_LOCK, {"centre": str(found.centre_id)})
+    db.session.refresh(found)
+    if found.state != ImportState.IMPORTING:  # its lease ran out while another process was at it, and finished
+        return found
     known: Any = db.session.execute(_KNOWN, values)
     added: Any = None
     for statement in (_CHILDREN, _CALLERS, _CALLS, _CALL_CHILDREN, _CALL_TERMS, _IDENTITIES):

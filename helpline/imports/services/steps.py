@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, insert, or_, select, update
 
 from helpline.accounts import queries as accounts
+from helpline.accounts.models import Centre
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.audit.recorder import record
@@ -25,13 +26,13 @@ from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import db
 from helpline.foundation.errors import Conflict, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from helpline.foundation.tabular.mapping import read_mapping
+from helpline.foundation.tabular.mapping import ImportMapping, read_mapping
 from helpline.foundation.tabular.normalise import compile_mapping
 from helpline.foundation.tabular.reading import open_table
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
 from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
-from helpline.imports.rules import targets
+from helpline.imports.rules import check_mapping, targets
 from helpline.imports.vocabulary import WORKING, ImportState
 
 CHUNK_BYTES = 384 * 1024
@@ -87,7 +88,7 @@ def set_mapping(ctx: Context, command: Mapped) -> CallImport:
     require(ctx, Permission.CALL_IMPORT, command.import_id)
     found = _waiting(command.import_id, command.version)
     centre = accounts.get_centre(found.centre_id)
-    mapping = read_mapping(command.document, targets=targets(queries.vocabulary_of(centre)))
+    mapping = _read(command.document, centre)
     compile_mapping(mapping, found.headers or [], time_zone=ZoneInfo(centre.timezone))
     db.session.execute(delete(ImportRow).where(ImportRow.import_id == found.id))
     found.mapping, found.state, found.report = dict(mapping.document), ImportState.UPLOADED, None
@@ -96,11 +97,17 @@ def set_mapping(ctx: Context, command: Mapped) -> CallImport:
     return found
 
 
+def _read(document: dict[str, Any], centre: Centre) -> ImportMapping:
+    offered = targets(queries.vocabulary_of(centre))
+    mapping = read_mapping(document, targets=offered)
+    check_mapping(mapping, offered)
+    return mapping
+
+
 def save_mapping(ctx: Context, centre_id: uuid.UUID, document: dict[str, Any]) -> SavedMapping:
     """Keep a document under its own name for the centre's next logs; the same name is replaced."""
     require(ctx, Permission.CALL_IMPORT, centre_id)
-    vocabulary = queries.vocabulary_of(accounts.get_centre(centre_id))
-    mapping = read_mapping(document, targets=targets(vocabulary))
+    mapping = _read(document, accounts.get_centre(centre_id))
     statement = select(SavedMapping).where(SavedMapping.centre_id == centre_id, SavedMapping.name == mapping.name)
     saved = db.session.scalars(statement).first()
     if saved is None:
