@@ -1,8 +1,10 @@
 """The API's frame: one description (OpenAPI 3.1) generated from the same schemas that pages use."""
 
+from http import HTTPStatus
 from typing import Any
 
 import marshmallow as ma
+from apispec import BasePlugin
 from flask import Flask
 from flask_smorest import Api as SmorestApi
 from flask_smorest import Blueprint as SmorestBlueprint
@@ -21,10 +23,44 @@ class Problem(ma.Schema):
     errors = f.Dict(metadata={"description": "Field path to messages"})
 
 
+# What any operation may answer besides: with a body, with an id in its path, when it writes.
+_ALWAYS = {401: "No token, or one that no longer counts", 403: "Your role or this token may not"}
+_OF_A_BODY = {
+    400: "The body can't be read",
+    413: "The body is too large",
+    422: "The input breaks a rule; errors says where",
+}
+_OF_IDS = {404: "Nothing there, or nothing you may see"}
+_OF_ARGUMENTS = {422: _OF_A_BODY[422], **_OF_IDS}
+_OF_WRITING = {409: "Changed meanwhile, or no longer open to this", **_OF_ARGUMENTS}
+_PROBLEM = "application/problem+json"
+
+
+class _Errors(BasePlugin):
+    """Puts every error answer in the description of every operation, as the problem+json it is."""
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
+    ) -> None:
+        for method, operation in (operations or {}).items():
+            expected = dict(_ALWAYS) if operation.get("security") != [] else {}
+            expected |= _OF_IDS if "{" in (path or "") else {}
+            expected |= _OF_A_BODY if "requestBody" in operation else {}
+            expected |= _OF_WRITING if method != "get" else {}
+            answers = operation["responses"]
+            expected |= _OF_ARGUMENTS if HTTPStatus.UNPROCESSABLE_ENTITY in answers else {}
+            expected |= {
+                s: a["description"] for s, a in answers.items() if s >= HTTPStatus.BAD_REQUEST and isinstance(a, dict)
+            }
+            problem = {_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            answers |= {s: {"description": text, "content": problem} for s, text in sorted(expected.items())}
+
+
 class Api(SmorestApi):  # type: ignore[misc]  # flask-smorest ships no types
     """flask-smorest without its error handlers: they would turn pages' errors into JSON too."""
 
     ERROR_SCHEMA = Problem
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each answer is described by itself
 
     def _register_error_handlers(self) -> None:
         """Errors are `web/errors.py`'s."""
@@ -44,7 +80,7 @@ def make_api(app: Flask, blueprints: list[ApiBlueprint]) -> Api:
         OPENAPI_JSON_PATH="openapi.json",
     )  # fmt: skip
     options: dict[str, Any] = {"info": {"description": "Calls, cases, referrals and follow-ups of a child helpline."}}
-    api = Api(app, spec_kwargs=options)
+    api = Api(app, spec_kwargs=options | {"extra_plugins": [_Errors()]})
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
     for blueprint in blueprints:
