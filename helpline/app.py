@@ -104,7 +104,11 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
     app.config.update(
         SECRET_KEY=keyring.ring().secret("cookie"),
         SQLALCHEMY_DATABASE_URI=make_url(urls[database_role]).set(drivername="postgresql+psycopg"),
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": settings.database_pool_size, "pool_pre_ping": True},
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_size": settings.database_pool_size,
+            "pool_pre_ping": True,
+            "hide_parameters": True,  # an error's text, which development writes to its log, would quote what was typed
+        },
         SESSION_COOKIE_NAME="helpline",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -230,7 +230,7 @@ def correction(call_id: uuid.UUID) -> Any:
     if request.method == "GET" or _only_children():
         return _correct_again(None, call_id)
     form = _without_same_times(_resolved(ctx), call_id, ZoneInfo(ctx.timezone))
-    del form["call_id"]
+    form.pop("call_id", None)
     data = CallCorrectionIn().load(call_data(form, ZoneInfo(ctx.timezone)))
     version, reason = data.pop("version"), data.pop("reason")
     correct.correct_call(ctx, CorrectCall(call_id, version, content_of(data), reason))

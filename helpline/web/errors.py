@@ -9,6 +9,8 @@ from flask import Flask, Response, jsonify, redirect, render_template, request, 
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from marshmallow import ValidationError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from helpline.foundation.errors import (
@@ -95,6 +97,26 @@ def _on_unknown(error: Exception) -> Response:
     return problem(500, "failed") if wants_json() else _page(500, "failed")
 
 
+def _on_database_away(error: Exception) -> Response:
+    """The database is gone, restarting, or too busy to answer: nothing was kept, and trying again is right."""
+    log.error("request.database_away", error=type(error).__name__, exc_info=error)
+    response = problem(503, "unavailable") if wants_json() else _page(503, "unavailable")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _on_unfit(error: Exception) -> Response:
+    """Input that no column can hold: U+0000, half a character, a number beyond its type, nesting without end."""
+    log.warning("request.unfit", error=type(error).__name__)
+    return problem(422, "invalid") if wants_json() else _page(422, "invalid")
+
+
+def _on_collision(error: Exception) -> Response:
+    """A constraint met what no service foresaw: nearly always, somebody else wrote the same at the same time."""
+    log.warning("request.collided", error=type(error).__name__, exc_info=error)
+    return problem(409, "conflict") if wants_json() else _page(409, "conflict")
+
+
 def sentence(code: str) -> str:
     """What a person is told for an error code that belongs beside a field or above a form."""
     speak = SENTENCES.get(code)
@@ -112,4 +134,9 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(HelplineError, _on_expected)
     app.register_error_handler(ValidationError, _on_validation)
     app.register_error_handler(HTTPException, _on_http)
+    for away in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.register_error_handler(away, _on_database_away)
+    for unfit in (DataError, UnicodeEncodeError, RecursionError):
+        app.register_error_handler(unfit, _on_unfit)
+    app.register_error_handler(IntegrityError, _on_collision)
     app.register_error_handler(Exception, _on_unknown)

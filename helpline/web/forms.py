@@ -14,13 +14,14 @@ def posted(*lists: str) -> dict[str, Any]:
     """The posted form for a schema: blanks left out, `lists` as lists (empty when nothing was picked), dots nested."""
     found: dict[str, Any] = {}
     names = {*request.form, *lists} - {"csrf_token"}
-    for name in names:
+    for name in sorted(names):
         values = [value for value in request.form.getlist(name) if value.strip()]
         if name in lists or values:
             *parents, leaf = name.split(".")
             place = found
             for parent in parents:
-                place = place.setdefault(parent, {})
+                inner = place.setdefault(parent, {})
+                place = inner if isinstance(inner, dict) else {}  # a name can't be a value and hold others
             place[leaf] = values if name in lists else values[-1]
     return found
 

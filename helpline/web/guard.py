@@ -157,7 +157,8 @@ def unguarded(view: View) -> View:
 
 def init_guard(app: Flask) -> None:
     """Refuse any route that forgot its guard, and let Flask-Login find sessions through the port."""
-    login_manager.init_app(app)
+    # Nothing about the user for templates: the frame knows, and an error page must not look the session up again.
+    login_manager.init_app(app, add_context_processor=False)
     login_manager.session_protection = None  # the session row is the proof; addresses change on mobile networks
     login_manager.user_loader(lambda token: ports.session(token))  # noqa: PLW0108  # the port is wired after this
     csrf.init_app(app)
