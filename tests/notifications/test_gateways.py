@@ -18,3 +18,12 @@ def test_only_a_demo_without_a_mail_server_has_a_mailbox(settings):
     assert gateways.demo_mailbox(settings) is None
     assert gateways.demo_mailbox(replace(settings, demo=True, smtp_host="mail.test")) is None
     assert gateways.demo_mailbox(replace(settings, demo=True, smtp_host="")) is not None
+
+
+def test_a_long_mail_in_khmer_ends_its_lines_as_the_protocol_says(settings):
+    mail = gateways.Mail(key="019a-1", to="clinic@partner.test", subject="មានរឿងមួយរង់ចាំអ្នក", body="សូមបើកទំព័រនេះ\n" * 80)
+    text = gateways.SmtpGateway(settings)._message(mail).as_bytes()  # the bytes that go out
+    lines = text.split(b"\r\n")
+    assert b"\n" not in b"".join(lines), "a bare line feed makes one line of all, which servers refuse as too long"
+    assert max(map(len, lines)) < 998  # RFC 5322, 2.1.1
+    assert text.isascii()
