@@ -40,4 +40,6 @@ def insert_floor(settings: Settings, body: bytes, clients: int, count: int) -> T
         if done.returncode:
             raise ServerError(f"pgbench failed: {done.stderr}")
         logs = [line.split() for log in Path(folder).glob("log.*") for line in log.read_text().splitlines()]
-    return timing([int(line[2]) / 1e6 for line in logs], clients)
+    # pgbench logs 0 where the answer was there before it looked again, as on a busy machine: those tell nothing.
+    average = clients / float(done.stdout.partition("tps = ")[2].split()[0])
+    return timing([int(line[2]) / 1e6 for line in logs if line[2] != "0"] or [average], clients)

@@ -16,7 +16,7 @@ from bench.floor import insert_floor
 from bench.house import House, make_house
 from bench.importing import Imported, measure_imports
 from bench.measuring import Timing, count_statements, measure
-from bench.operations import call_body, operations
+from bench.operations import Operation, call_body, operations
 from bench.options import Options
 from helpline.app import create_app
 from helpline.foundation.clock import real_now
@@ -63,20 +63,21 @@ def _application(settings: Settings, role: str) -> Iterator[Flask]:
 
 def _measure_all(settings: Settings, options: Options, house: House, inside: Inside, say: Say) -> None:
     body = json.dumps(call_body(house, 0)).encode()
-    floors: list[list[Timing]] = [
-        [] for _ in options.clients
-    ]  # taken anew before each figure: the machine's load moves
-    headings = [*HEAD, *(f"{clients} cl. {name}" for clients in options.clients for name in EACH)]
-    say(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+    floors: list[list[Timing]] = [[] for _ in options.clients]
+    rows: list[tuple[Operation, int, list[Timing]]] = []
     with tempfile.TemporaryDirectory() as folder, web_process(settings, Path(folder)) as web:
         for operation in operations(house, options, inside):
             numbers = itertools.count()
-            statements, measured = count_statements(inside, operation, numbers), []
-            for clients, floor, goal in zip(options.clients, floors, operation.goals, strict=True):
+            rows.append((operation, count_statements(inside, operation, numbers), []))
+            for clients, floor in zip(options.clients, floors, strict=True):
                 floor.append(insert_floor(settings, body, clients, options.floor_count))
-                measured.append((measure(web, operation, numbers, clients, options), floor[-1], goal))
-            say(_line(operation.name, statements, measured))
+                rows[-1][2].append(measure(web, operation, numbers, clients, options))
+    # The machine's load moves while we measure: the floor is the middle of those taken in between.
     middle = [sorted(floor, key=lambda found: found.p50)[len(floor) // 2] for floor in floors]
+    headings = [*HEAD, *(f"{clients} cl. {name}" for clients in options.clients for name in EACH)]
+    say(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+    for operation, statements, timings in rows:
+        say(_line(operation.name, statements, list(zip(timings, middle, operation.goals, strict=True))))
     say(_line("floor: insert + commit by pgbench", 1, [(floor, floor, None) for floor in middle]))
 
 
