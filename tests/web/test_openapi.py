@@ -136,6 +136,8 @@ def asked(schema, client_token, known, examples):
             if real:
                 for name in set(case.path_parameters) & set(known):
                     case.path_parameters[name] = known[name]
+                if isinstance(case.body, dict) and isinstance(case.body.get("version"), int):
+                    case.body["version"] = 1  # most likely the one that stands
             case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {client_token}"})
 
         try:
