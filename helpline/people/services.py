@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import insert
-
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.index import phone_index
 from helpline.foundation.crypto.sealed import seal_values
-from helpline.foundation.db import db
+from helpline.foundation.db import add_rows
 from helpline.people.commands import NewPerson, PersonDetails
 from helpline.people.models import Person
 from helpline.people.vocabulary import AgeKnown
@@ -23,7 +21,7 @@ def add_people(ctx: Context, people: Sequence[NewPerson], region: str) -> None:
     common = {"centre_id": ctx.actor.centre_id, "added_by": ctx.actor.id, "created_at": ctx.now, "version": 1}
     rows = [{"id": person.id} | common | _values(person, region) for person in people]
     if rows:
-        db.session.execute(insert(Person).values(rows))
+        add_rows(Person, rows)
 
 
 def change_person(person: Person, details: PersonDetails, region: str) -> None:

@@ -6,6 +6,7 @@ notes what it showed: HTML and JSON go through it, so they share one mask and on
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _l
@@ -89,6 +90,15 @@ class Out(Schema):
     group: ClassVar[FieldGroup | None] = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Mask:
+    """What a role may not read of a schema (field names, and attributes of the record), and the groups it may."""
+
+    names: list[str]
+    attributes: frozenset[str]
+    groups: frozenset[str]
+
+
 class RecordOut(Schema):
     """Output of one record. `kind` is its audit kind; the record has an `id`.
 
@@ -103,22 +113,33 @@ class RecordOut(Schema):
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         """The value, or None without looking at it where the role may not read its group."""
+        mask = self._mask()
         if attr == "masked":
-            return [name for name in self.dump_fields if not self._readable(name)]
-        return super().get_attribute(obj, attr, default) if self._readable_attribute(attr) else None
+            return mask.names
+        return None if attr in mask.attributes else super().get_attribute(obj, attr, default)
 
-    def _readable(self, name: str) -> bool:
+    def _mask(self) -> _Mask:
+        """What the acting role may not read here, looked up in the matrix once a schema and role."""
         ctx = current_context()
-        return ctx is not None and may_read(ctx.actor, group_of(self, name))
-
-    def _readable_attribute(self, attr: str) -> bool:
-        names = [name for name, field in self.dump_fields.items() if (field.attribute or name) == attr]
-        return all(self._readable(name) for name in names)
+        masks: dict[str, _Mask] = self.__dict__.setdefault("_masks", {})
+        role = ctx.actor.role if ctx is not None else ""
+        if role not in masks:
+            readable = {
+                name: ctx is not None and may_read(ctx.actor, group_of(self, name)) for name in self.dump_fields
+            }
+            masks[role] = _Mask(
+                names=[name for name, may in readable.items() if not may],
+                attributes=frozenset(
+                    field.attribute or name for name, field in self.dump_fields.items() if not readable[name]
+                ),
+                groups=frozenset(group_of(self, name).value for name, may in readable.items() if may),
+            )
+        return masks[role]
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Dump and note what was shown: one audit entry per kind and request, whatever the number of records."""
         if self.kind and obj is not None:
-            groups = {group_of(self, name).value for name in self.dump_fields if self._readable(name)}
+            groups = self._mask().groups
             for record in obj if (self.many if many is None else many) else [obj]:
                 record_id = record["id"] if isinstance(record, dict) else record.id
                 if isinstance(record_id, uuid.UUID):

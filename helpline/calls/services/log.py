@@ -2,7 +2,6 @@
 
 import uuid
 
-from sqlalchemy import insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from helpline.calls import queries
@@ -18,7 +17,7 @@ from helpline.foundation.access.permissions import Permission
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import seal_values
-from helpline.foundation.db import db
+from helpline.foundation.db import add_rows, db
 from helpline.foundation.errors import Conflict, Invalid
 from helpline.foundation.ids import new_id
 from helpline.foundation.outbox.publisher import publish
@@ -56,11 +55,9 @@ def log_call(ctx: Context, command: LogCall) -> Logged:
     people = [*children, *([caller] if caller and caller not in children else [])]
     add_people(ctx, people, resolved.region)
     if children:
-        db.session.execute(insert(CallChild).values(told.child_rows(command.call_id, ctx.actor.centre_id, children)))
+        add_rows(CallChild, told.child_rows(command.call_id, ctx.actor.centre_id, children))
     if resolved.term_ids:
-        db.session.execute(
-            insert(CallTerm).values(told.term_rows(command.call_id, ctx.actor.centre_id, resolved.term_ids))
-        )
+        add_rows(CallTerm, told.term_rows(command.call_id, ctx.actor.centre_id, resolved.term_ids))
     end_draft(ctx, command.call_id)
     record(ctx, "call.logged", "call", command.call_id, of=content.kind.value, risk_level=values["risk_level"])
     centre_id = ctx.actor.centre_id

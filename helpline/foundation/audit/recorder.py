@@ -10,12 +10,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert
-
 from helpline.foundation import db as database
 from helpline.foundation.audit.models import AuditEntry
 from helpline.foundation.context import Context, current_context
-from helpline.foundation.db import db
+from helpline.foundation.db import add_rows, db
 from helpline.foundation.errors import Forbidden, NotFound
 from helpline.foundation.ids import new_id
 
@@ -85,7 +83,7 @@ def _write() -> None:
         entries.append(entry)
     if entries:
         db.session.flush()
-        db.session.execute(insert(AuditEntry).values(entries))
+        add_rows(AuditEntry, entries)
 
 
 def _note_refusal(ctx: Context, refusal: Forbidden | NotFound) -> None:
@@ -95,7 +93,7 @@ def _note_refusal(ctx: Context, refusal: Forbidden | NotFound) -> None:
         action, kind = f"{refusal.kind}:read", refusal.kind
     ids = [refusal.record_id] if isinstance(refusal.record_id, uuid.UUID) else []
     entry = _entry(ctx, action, "refused", kind, ids) | {"details": {"code": refusal.code}}
-    db.session.execute(insert(AuditEntry).values(entry))
+    add_rows(AuditEntry, [entry])
 
 
 def _forget() -> None:
