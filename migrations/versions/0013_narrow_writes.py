@@ -9,8 +9,8 @@ from alembic import op
 
 from migrations.tools import APP_ROLES
 
-revision = "0014"
-down_revision = "0013"
+revision = "0013"
+down_revision = "0012"
 
 ROLE = "(SELECT app.actor() ->> 'r')"
 OWN_CENTRE = "((SELECT app.actor_centre()) IS NULL OR centre_id = (SELECT app.actor_centre()))"
