@@ -67,7 +67,9 @@ AGENCIES = (
         "Office of Social Affairs, Phnom Penh", "មន្ទីរសង្គមកិច្ច ភ្នំពេញ", _K.GOVERNMENT, (_S.CHILD_PROTECTION,), ("12", "08")
     ),
     House("Child protection police", "នគរបាលការពារកុមារ", _K.POLICE, (_S.POLICE,), (), ("00:00", "00:00"), 7),
-    House("Women and children's police desk", "ប៉ុស្តិ៍នគរបាលស្ត្រី និងកុមារ", _K.POLICE, (_S.POLICE,), (), ("06:00", "22:00"), 7),
+    House(
+        "Women and children's police desk", "ប៉ុស្តិ៍នគរបាលស្ត្រី និងកុមារ", _K.POLICE, (_S.POLICE,), (), ("06:00", "22:00"), 7
+    ),
     House("Village health network", "បណ្តាញសុខភាពភូមិ", _K.COMMUNITY, (_S.HEALTH,), (), ("07:00", "18:00"), 7),
     House("Committees for women and children", "គណៈកម្មាធិការនារី និងកុមារ", _K.GOVERNMENT, (_S.CHILD_PROTECTION,), ()),
     House("Quiet Hours, counselling by phone", "ម៉ោងស្ងប់", _K.NGO, (_S.MENTAL_HEALTH,), (), ("00:00", "00:00"), 7, 50),

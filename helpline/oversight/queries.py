@@ -44,5 +44,3 @@ def list_entries(wanted: EntryFilter, after: tuple[datetime, uuid.UUID] | None =
     if after is not None:
         statement = statement.where(tuple_(AuditEntry.at, AuditEntry.id) < after)
     return db.session.scalars(statement.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(PAGE + 1)).all()
-
-
