@@ -66,7 +66,7 @@ def test_nobody_writes_a_call_in_anothers_name_or_centre(world, full_call, datab
     columns = "operator_id, centre_id, team_id"
     for change in (("operator_id", elsewhere.operator.id), ("centre_id", elsewhere.centre.id)):
         ctx = world.operator.ctx()
-        with pytest.raises(DBAPIError, match="row-level security|may not move"), unit_of_work(ctx):
+        with pytest.raises(DBAPIError, match=r"row-level security|may not move"), unit_of_work(ctx):
             db.session.execute(
                 text(f"UPDATE calls SET {change[0]} = :value, team_id = NULL WHERE id = :id"),
                 {"value": change[1], "id": full_call["id"]},
