@@ -13,4 +13,4 @@ class LinkPurpose(StrEnum):
     """What a link in a mail is for; each is signed for its purpose alone."""
 
     INVITATION = "invitation"
-    PASSWORD = "password"  # noqa: S105  # a word, not a password; pragma: allowlist secret
+    PASSWORD = "password"  # noqa: S105  # pragma: allowlist secret
