@@ -103,7 +103,7 @@ class AgencyActiveIn(In):
 class AgencyQuery(In):
     """What a list is narrowed to; what is left out does not narrow it."""
 
-    group = G.STATISTICS
+    group = G.ACCOUNT  # one's own question: asking writes no record
 
     service = f.Enum(Service, by_value=True, load_default=None, allow_none=True)
     place_id = f.UUID(load_default=None, allow_none=True, metadata={"description": "Works here or in a place above"})

@@ -10,7 +10,7 @@ from helpline.web.schema import In, Out, Page
 class EntryQuery(In):
     """Which entries; what is left out does not narrow. Days are local, both included."""
 
-    group = FieldGroup.STATISTICS
+    group = FieldGroup.ACCOUNT  # one's own question: asking writes no record
 
     actor = f.UUID(load_default=None, allow_none=True)
     action = f.String(load_default=None, allow_none=True)

@@ -39,6 +39,11 @@ def test_the_list_and_an_entry(client, world, agency):
     assert client.get(f"/agencies/{agency}/edit").status_code == 403
 
 
+def test_whoever_may_read_the_list_may_narrow_it(client, world, agency):
+    sign_in(client, world.admin)
+    assert client.get("/agencies?service=health&active=yes").status_code == 200
+
+
 def test_an_agency_is_typed_in_and_changed(client, world, rows):
     sign_in(client, world.admin)
     data = typed(world, token_of(client, "/agencies/new"))
