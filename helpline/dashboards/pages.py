@@ -22,6 +22,8 @@ from helpline.web.words import WORDS, word
 
 pages = Blueprint("dashboards", __name__, template_folder="templates")
 RISKS = tuple(WORDS["risk"])
+# Columns are wide enough for "3 Nov", for "3", or for a number here and there.
+_WIDE_DAYS, _ALL_DAYS, _SOME_DAYS = 7, 31, {1, 10, 20}
 SHOWN = 12  # reasons in a chart; the API gives all
 
 
@@ -82,10 +84,11 @@ def _to_calls(wanted: CallFilter, **narrower: Any) -> str:
 def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str, Any]:
     calls = shown["calls"]
     return {
-        "hours": _hours(calls["hours"], wanted),
+        "all": _to_calls(wanted), "hours": _hours(calls["hours"], wanted),
         "days": [
             {
                 "label": _day(each["key"]), "value": each["count"],
+                "short": _short_day(each["key"], len(calls["days"])),
                 "href": _to_calls(wanted, **dict.fromkeys(("from", "to"), each["key"])),
             }
             for each in calls["days"]
@@ -104,6 +107,12 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
 def _day(key: str) -> str:
     """A day as people write it, "3 Nov", in the language of the moment."""
     return str(format_date(date.fromisoformat(key), "d MMM"))
+
+
+def _short_day(key: str, days: int) -> str:
+    """What fits under a narrow column: the day's number, or every fifth one where there are many."""
+    day = date.fromisoformat(key).day
+    return "" if days <= _WIDE_DAYS else str(day) if days <= _ALL_DAYS or day in _SOME_DAYS else "\xa0"
 
 
 def _hours(cells: list[dict[str, Any]], wanted: CallFilter) -> list[dict[str, Any]]:

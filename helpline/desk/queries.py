@@ -126,7 +126,7 @@ def list_work(ctx: Context) -> list[WorkItem]:
             *_sought(Case.opened_by == ctx.actor.id),
         ]  # fmt: skip
     else:
-        theirs = Case.team_id.in_(within.team_ids) if within.team_ids else Case.centre_id == within.centre_id
+        theirs = _theirs(within)
         found = [*_pressing_cases(ctx, within), *_escalated(theirs), *_sought(theirs, supervises=True)]
     return sorted(found, key=lambda item: (-_severity(item), item.due_at or ctx.now, item.source_id))
 
@@ -136,11 +136,22 @@ def _severity(item: WorkItem) -> int:
 
 
 def count_overdue(ctx: Context) -> int:
-    """The number beside My work: what is late. One statement."""
-    within = replace(cases.reach(ctx), late_at=ctx.now)
+    """The number beside My work: what stands there as overdue. Two statements at most."""
+    if ctx.actor.role == Role.OPERATOR:
+        return 0
+    within = cases.reach(ctx)
     if ctx.actor.role != Role.CASEWORKER:
-        return cases.count_cases(within)
-    late = _planned().where(FollowUp.caseworker_id == ctx.actor.id, FollowUp.due_at < ctx.now).limit(100)
+        clocks = cases.count_cases(replace(within, late_at=ctx.now))
+        return clocks + _count(_escalated_rows(_theirs(within)))
+    return _count(_planned().where(FollowUp.caseworker_id == ctx.actor.id, FollowUp.due_at < ctx.now))
+
+
+def _theirs(within: CaseFilter) -> ColumnElement[bool]:
+    return Case.team_id.in_(within.team_ids) if within.team_ids else Case.centre_id == within.centre_id
+
+
+def _count(wanted: Select[FollowUp]) -> int:
+    late = wanted.limit(100)
     return db.session.scalar(select(func.count()).select_from(late.with_only_columns(FollowUp.id).subquery())) or 0
 
 
@@ -183,10 +194,13 @@ def _due_followups(ctx: Context, whose: ColumnElement[bool]) -> list[WorkItem]:
     )
 
 
-def _escalated(whose: ColumnElement[bool]) -> list[WorkItem]:
+def _escalated_rows(whose: ColumnElement[bool]) -> Select[FollowUp]:
     """What stayed undone and came to the supervisor; assignment and first response stand there as cases."""
-    statement = _planned().join(Case).where(whose, FollowUp.escalated_at.is_not(None), FollowUp.kind.not_in(CLOCKS))
-    found = db.session.scalars(statement.limit(WORK_LIMIT)).all()
+    return _planned().join(Case).where(whose, FollowUp.escalated_at.is_not(None), FollowUp.kind.not_in(CLOCKS))
+
+
+def _escalated(whose: ColumnElement[bool]) -> list[WorkItem]:
+    found = db.session.scalars(_escalated_rows(whose).limit(WORK_LIMIT)).all()
     return _with_cases(
         [WorkItem(WorkList.OVERDUE, each.kind, each.due_at, each.id) for each in found],
         [each.case_id for each in found],
