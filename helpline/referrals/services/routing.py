@@ -143,17 +143,17 @@ def ask_agency(ctx: Context, referral: Referral, offer: Offer, ranked: rules.Ran
     reached = [("case", referral.case_id), ("referral", referral.id)]
     grants.allow(ctx, ask.id, reached, reason="referral", source_id=ask.id, until_at=ask.link_until)
     publish(ctx, events.ReferralAsked(referral.id, ask.id, ask.case_id, ask.centre_id, ask.agency_id))
-    _tell_agency(ctx, ask, offer, zone)
+    _tell_agency(ctx, ask, offer)
 
 
-def _tell_agency(ctx: Context, ask: ReferralAsk, offer: Offer, zone: ZoneInfo) -> None:
+def _tell_agency(ctx: Context, ask: ReferralAsk, offer: Offer) -> None:
     """That something waits: whose mail it is, who asks, by when. Never what for: a service can tell a child's story."""
     centre = accounts.get_centre(ask.centre_id)
     locale = next((language for language in offer.names if language in offer.languages), centre.languages[0])
     params = {
         "ask_id": ask.id, "version": ask.version, "link_until": ask.link_until, "helpline": centre.name,
         "agency": offer.names.get(locale) or next(iter(offer.names.values())),
-        "answer_by": ask.answer_by.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+        "answer_by": ask.answer_by,
     }  # fmt: skip
     key = f"referral_asked:{ask.id}"
     message = QueueMessage(ask.centre_id, "referral_asked", key, params, address=offer.email, locale=locale)
