@@ -28,7 +28,7 @@ from helpline.notifications.services import queue_message
 from helpline.notifications.vocabulary import MessageChannel
 from helpline.reference.rules import search_key
 
-KEPT_REJECTS = 5000
+KEPT_REJECTS = 200_000
 KEPT_UNKNOWN = 500
 
 
