@@ -18,8 +18,6 @@ from helpline.foundation.access.permissions import FieldGroup
 from helpline.foundation.audit.recorder import showed
 from helpline.foundation.context import current_context
 
-_UNGROUPED = FieldGroup.CASE_ADMINISTRATION
-
 
 def group_of(schema: Schema, name: str) -> FieldGroup:
     """The field's group: its own metadata, or the schema's."""
@@ -69,19 +67,6 @@ class In(Schema):
         }
         if refused:
             raise ValidationError(refused)
-
-
-class Masked:
-    """What stands in a template's dict for a value that the role may not read."""
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __str__(self) -> str:
-        return "•••"
-
-
-MASKED = Masked()
 
 
 class Out(Schema):
