@@ -21,10 +21,12 @@ def test_the_worker_has_a_migrated_database(database_urls):
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
 
 
-def test_the_broker_answers_on_a_database_of_our_own(redis_url):
-    with redis.Redis.from_url(redis_url) as client:
-        assert client.ping()
-        assert client.dbsize() == 0
+def test_the_broker_answers_on_a_database_of_our_own(redis_url, worker_number):
+    others = f"{redis_url.rsplit('/', 1)[0]}/{worker_number}"
+    with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(others) as other:
+        client.set("bed:ours", "1")
+        assert other.get("bed:ours") is None
+        assert client.delete("bed:ours") == 1
 
 
 def test_nothing_but_loopback_can_be_reached():
