@@ -4,12 +4,13 @@ from typing import Any
 
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Email, Length, OneOf, Range, Regexp
+from marshmallow.validate import Email, Length, OneOf, Regexp
 
 from helpline.accounts.commands import CreateToken, InviteUser, SaveCentre, SaveTeam
 from helpline.foundation.access.permissions import FieldGroup, Permission, Role
 from helpline.foundation.i18n import LANGUAGES
 from helpline.web.schema import In, Out, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 STAFF_ROLES = tuple(role for role in Role if role is not Role.PARTNER)

@@ -4,12 +4,13 @@ from typing import Any
 
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Email, Length, OneOf, Range, Regexp
+from marshmallow.validate import Email, Length, OneOf, Regexp
 
 from helpline.agencies.commands import SaveAgency, ServiceOffer
 from helpline.agencies.vocabulary import AgencyKind, Service, Sex
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.web.schema import In, Out, Page, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 _LANGUAGE = Regexp(r"^[a-z]{2,3}\Z")

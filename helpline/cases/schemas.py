@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf
 
 from helpline.agencies.vocabulary import Service
 from helpline.calls.vocabulary import RiskLevel
@@ -12,6 +12,7 @@ from helpline.cases import vocabulary as v
 from helpline.cases.commands import Consent, OpenCase
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.web.schema import In, Out, Page, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 WORDS = Length(max=20_000)

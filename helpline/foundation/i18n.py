@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from flask import Flask, has_request_context, request
+from flask import Flask, g, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale, gettext, ngettext
 
 from helpline.foundation.calendar import local_day
@@ -44,10 +44,13 @@ def _instant(when: datetime | str) -> datetime:
 
 
 def select_locale() -> str:
-    """One of LANGUAGES: the context's, else the cookie's, else the browser's best match, else English."""
+    """One of LANGUAGES: the context's, else that of who is signed in (an error is told when the
+    context has ended), else the cookie's, else the browser's best match, else English.
+    """
     ctx = current_context()
     wishes = [ctx.locale] if ctx is not None else []
     if has_request_context():
+        wishes.append(g.get("locale", ""))
         wishes += [request.cookies.get(COOKIE, ""), request.accept_languages.best_match(LANGUAGES) or ""]
     return next((wish for wish in wishes if wish in LANGUAGES), LANGUAGES[0])
 

@@ -8,7 +8,7 @@ from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf
 
 from helpline.agencies.vocabulary import Service
 from helpline.foundation.access.permissions import FieldGroup
@@ -17,6 +17,7 @@ from helpline.foundation.i18n import format_length, format_when
 from helpline.referrals.commands import GiveAnswer, RequestReferral
 from helpline.referrals.vocabulary import Answer, DeclineReason, ReferralState, WithdrawReason
 from helpline.web.schema import In, Out, Page, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 NEED, RISK, STORY = {"group": G.HEALTH}, {"group": G.RISK}, {"group": G.STORY}

@@ -66,7 +66,7 @@ def _identify() -> SignedIn | None:
 
 
 def _enter(who: SignedIn, visitor: Context) -> Context:
-    g.signed_in = who
+    g.signed_in, g.locale = who, who.locale
     channel = who.channel if who.channel is not Channel.PAGE else visitor.channel
     ctx = Context(
         actor=who.actor, now=visitor.now, request_id=visitor.request_id, channel=channel, locale=who.locale,

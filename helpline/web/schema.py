@@ -17,6 +17,7 @@ from helpline.foundation.access.engine import may_read, may_write
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.foundation.audit.recorder import showed
 from helpline.foundation.context import current_context
+from helpline.web.validation import OF_SCHEMAS
 
 
 def group_of(schema: Schema, name: str) -> FieldGroup:
@@ -40,6 +41,7 @@ class In(Schema):
     """Input. `group` is the group of fields that name none themselves (`metadata={"group": FieldGroup.STORY}`)."""
 
     group: ClassVar[FieldGroup | None] = None
+    error_messages = OF_SCHEMAS
 
     class Meta:
         unknown = RAISE

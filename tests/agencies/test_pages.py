@@ -70,7 +70,7 @@ def test_an_agency_is_typed_in_and_changed(client, world, rows):
         ({"opening-0": "always"}, "Write hours as"),
         ({"coverage": []}, "Say where it works"),
         ({"names-en": ""}, "This is needed"),
-        ({"email": "no address"}, "Not a valid email address"),
+        ({"email": "no address"}, "This is not an e-mail address"),
         ({"coverage_text": "Nowhere at all"}, "No place has this name"),
     ],
 )

@@ -88,8 +88,8 @@ def test_posting_twice_makes_one_call(client, operator, rows):
         ({"place_id_text": "Nowhere at all"}, "No place is called so"),
         ({"categories_text": "Xyzzy"}, "No reason is called so"),
         ({"risk_level": "low"}, "Say why"),
-        ({"children-3-age": "nine"}, "Not a valid integer"),
-        ({"started_at": "yesterday"}, "Not a valid"),
+        ({"children-3-age": "nine"}, "Write a whole number"),
+        ({"started_at": "yesterday"}, "Write a date and time"),
     ],
 )
 def test_what_was_typed_is_kept_when_an_answer_needs_another_look(client, operator, rows, wrong, sentence):

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Length, Range
+from marshmallow.validate import Length
 
 from helpline.calls import vocabulary as v
 from helpline.calls.commands import CallContent, ToldChild
@@ -12,6 +12,7 @@ from helpline.foundation.access.permissions import FieldGroup
 from helpline.people.commands import PersonDetails
 from helpline.people.vocabulary import AgeKnown, Answer, Gender, PersonRole
 from helpline.web.schema import In, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 ID, ADMIN = {"group": G.CASE_ADMINISTRATION}, {"group": G.CASE_ADMINISTRATION}

@@ -3,13 +3,14 @@
 from typing import Any
 
 from marshmallow import fields as f
-from marshmallow.validate import Length, Range
+from marshmallow.validate import Length
 
 from helpline.calls import vocabulary as v
 from helpline.calls.schemas.call import ADMIN, CONTACT, RISK, STORY, CallItemOut
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.people.vocabulary import AgeBand, Gender
 from helpline.web.schema import In, Page, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 
