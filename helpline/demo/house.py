@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from helpline.accounts import queries as accounts
@@ -12,9 +12,7 @@ from helpline.accounts.services.staff import add_demo_user
 from helpline.agencies.commands import SaveAgency, ServiceOffer
 from helpline.agencies.services import add_agency
 from helpline.demo import cast
-from helpline.foundation.access.permissions import SystemActor
-from helpline.foundation.context import Actor, Context, system_context
-from helpline.foundation.db import unit_of_work
+from helpline.foundation.context import Actor, Context
 from helpline.foundation.ids import new_id
 from helpline.reference import queries as reference
 from helpline.reference.models import Place
@@ -46,28 +44,24 @@ def is_there() -> bool:
     return accounts.find_centre_by_code(cast.CENTRE[0]) is not None
 
 
-def make_house() -> Made:
-    """Make centre, teams, staff and agencies in one unit of work."""
+def make_house(now: Context) -> Made:
+    """Make centre, teams, staff and agencies, in the open unit of work of the keeper."""
     code, name, country = cast.CENTRE
-    with unit_of_work(system_context(SystemActor.KEEPER)) as now:
-        ctx = Context(
-            actor=now.actor, now=now.now - HISTORY, request_id=now.request_id, channel=now.channel,
-            timezone="Asia/Phnom_Penh",
-        )  # fmt: skip
-        centre = open_centre(ctx, new_id(), country, code, name)
-        made = Made(centre.id, centre.timezone)
-        made.provinces = {place.code: place for place in reference.list_places(country, "province")}
-        for team, codes in cast.TEAMS.items():
-            team_id = new_id()
-            own = tuple(made.provinces[c].id for c in codes) or tuple(
-                place.id for c, place in made.provinces.items() if made.team_of(c) == team
-            )
-            create_team(ctx, SaveTeam(team_id, team, own, centre_id=centre.id))
-            made.teams[team] = team_id
-        for member in cast.STAFF:
-            _add(ctx, made, member)
-        for house in cast.AGENCIES:
-            _add_agency(ctx, made, house)
+    ctx = replace(now, now=now.now - HISTORY, timezone="Asia/Phnom_Penh")
+    centre = open_centre(ctx, new_id(), country, code, name)
+    made = Made(centre.id, centre.timezone)
+    made.provinces = {place.code: place for place in reference.list_places(country, "province")}
+    for team, codes in cast.TEAMS.items():
+        team_id = new_id()
+        own = tuple(made.provinces[c].id for c in codes) or tuple(
+            place.id for c, place in made.provinces.items() if made.team_of(c) == team
+        )
+        create_team(ctx, SaveTeam(team_id, team, own, centre_id=centre.id))
+        made.teams[team] = team_id
+    for member in cast.STAFF:
+        _add(ctx, made, member)
+    for house in cast.AGENCIES:
+        _add_agency(ctx, made, house)
     return made
 
 

@@ -1,7 +1,7 @@
 """Four weeks in the life of the demo helpline, told through the services that people use, with the clock set back.
 
-Runs with the owner's login, as set-up does: it writes for many people in one unit of work a day. Events are carried
-out here at their own time and settled, so that no worker acts on the demo's past.
+Runs with the owner's login, as set-up does: it writes for many people in one unit of work. Events are carried out
+here at their own time and settled, so that no worker acts on the demo's past.
 """
 
 import random
@@ -26,7 +26,7 @@ from helpline.demo.house import HISTORY, Made
 from helpline.followups.services import planning
 from helpline.foundation.access.permissions import Role, SystemActor
 from helpline.foundation.context import Actor, Context, system_actor, system_context
-from helpline.foundation.db import become, db, unit_of_work
+from helpline.foundation.db import become, db
 from helpline.foundation.errors import Conflict
 from helpline.foundation.ids import new_id
 from helpline.foundation.outbox.models import OutboxEvent
@@ -66,16 +66,14 @@ class Story:
         self.made, self.chance = made, random.Random(seed)  # noqa: S311  # a story, not a secret
         self.request_id = new_id()
 
-    def tell(self) -> None:
-        """Every day from four weeks ago until an hour ago, a unit of work each."""
-        with unit_of_work(system_context(SystemActor.KEEPER)) as ctx:
-            end = ctx.now
+    def tell(self, end: datetime) -> None:
+        """Every day from four weeks before `end` until an hour before it, inside the open unit of work."""
         day = end - HISTORY
         while day < end:
-            with unit_of_work(self._as(system_actor(SystemActor.KEEPER), day)):
-                self._live_through(day, min(day + timedelta(days=1), end - timedelta(hours=1)))
-                self._settle()
+            self._act(system_actor(SystemActor.KEEPER), day)
+            self._live_through(day, min(day + timedelta(days=1), end - timedelta(hours=1)))
             day += timedelta(days=1)
+        self._settle()
 
     def _as(self, actor: Actor, at: datetime) -> Context:
         return replace(

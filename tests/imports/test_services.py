@@ -18,7 +18,7 @@ from helpline.foundation.errors import Conflict, Forbidden
 from helpline.foundation.ids import new_id
 from helpline.imports import queries
 from helpline.imports.commands import ImportFile, Mapped, Upload
-from helpline.imports.services import running, steps
+from helpline.imports.services import running, staging, steps
 from helpline.imports.vocabulary import ImportState
 from helpline.settings import ROOT
 from tests.factories.accounts import make_centre, make_user
@@ -145,12 +145,24 @@ def test_historic_rows_alert_nobody(in_worker, supervisor):
     assert rows_of(owner, "SELECT count(*) FROM call_import_chunks WHERE import_id = %s", found.id) == [(0,)]
 
 
+class PowerCut(BaseException):
+    """As a kill: nobody catches it."""
+
+
+def dying_at(place):
+    def failpoint(name):
+        if name == place:
+            raise PowerCut
+
+    return failpoint
+
+
 def test_a_check_that_died_begins_again_and_keeps_each_row_once(in_worker, supervisor, monkeypatch):
     found = upload(supervisor)
     ask(supervisor, found.id, ImportState.CHECKING)
     monkeypatch.setattr(running, "BATCH", 1)
-    monkeypatch.setattr(running, "failpoint", lambda name: 1 / 0 if name == "imports.after_batch" else None)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(running, "failpoint", dying_at("imports.after_batch"))
+    with pytest.raises(PowerCut):
         running.run_next(found.id)
     assert not running.run_next(found.id), "it is leased to whoever was at it"
     with unit_of_work(supervisor.ctx()):
@@ -166,8 +178,8 @@ def test_an_import_that_dies_leaves_no_call_and_finishes_later(in_worker, superv
     ask(supervisor, found.id, ImportState.CHECKING)
     running.run_next(found.id)
     ask(supervisor, found.id, ImportState.IMPORTING)
-    monkeypatch.setattr(running, "failpoint", lambda name: 1 / 0 if name == "imports.before_commit" else None)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(running, "failpoint", dying_at("imports.before_commit"))
+    with pytest.raises(PowerCut):
         running.run_next(found.id)
     monkeypatch.undo()
     owner = supervisor.centre.owner_url
@@ -188,6 +200,29 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason_and_leaves_nothing(in_
         found = queries.get_import(found.id)
         assert found.state in {ImportState.FAILED, ImportState.CHECKED}
         assert found.rows_rejected or found.error_code
+
+
+@pytest.mark.parametrize("step", ["check", "import"])
+def test_an_import_that_can_never_succeed_says_so_and_is_not_tried_for_ever(in_worker, supervisor, monkeypatch, step):
+    found = upload(supervisor)
+    ask(supervisor, found.id, ImportState.CHECKING)
+    if step == "import":
+        assert running.run_next(found.id)
+        ask(supervisor, found.id, ImportState.IMPORTING)
+    module, name = (staging, "staged_rows") if step == "check" else (staging, "import_calls")
+
+    def broken(*_args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, name, broken)
+    with pytest.raises(ZeroDivisionError):  # the log tells why
+        running.run_next(found.id)
+    assert not running.run_next(found.id)
+    owner = supervisor.centre.owner_url
+    assert rows_of(owner, "SELECT state, error_code FROM call_imports WHERE id = %s", found.id) == [
+        ("failed", "unexpected")
+    ]
+    assert rows_of(owner, "SELECT count(*) FROM call_import_rows WHERE import_id = %s", found.id) == [(0,)]
 
 
 @pytest.mark.parametrize("role", ["operator", "caseworker", "team_supervisor", "auditor"])

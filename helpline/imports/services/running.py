@@ -5,12 +5,14 @@ import uuid
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from helpline.accounts import queries as accounts
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.clock import now
 from helpline.foundation.context import Actor, Channel, Context, system_context
 from helpline.foundation.db import unit_of_work
-from helpline.foundation.errors import Invalid, NotFound
+from helpline.foundation.errors import Conflict, Invalid, NotFound
 from helpline.foundation.failpoints import failpoint
 from helpline.foundation.ids import new_id
 from helpline.foundation.tabular.mapping import read_mapping
@@ -48,9 +50,18 @@ def run_next(import_id: uuid.UUID | None = None, progress: Progress = lambda _do
                 staging.import_calls(ctx, found_id)
                 failpoint("imports.before_commit")
     except Invalid as problem:
-        with unit_of_work(_ctx()) as ctx:
-            steps.fail(ctx, found_id, problem.code)
+        _fail(found_id, problem.code)
+    except (Conflict, OperationalError, InterfaceError):
+        raise  # another process has it, or the database is away: it is tried again
+    except Exception:
+        _fail(found_id, "unexpected")  # tried again it would fail again; the log tells why
+        raise
     return True
+
+
+def _fail(import_id: uuid.UUID, code: str) -> None:
+    with unit_of_work(_ctx()) as ctx:
+        steps.fail(ctx, import_id, code)
 
 
 def _check(import_id: uuid.UUID, progress: Progress) -> None:
