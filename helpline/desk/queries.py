@@ -79,7 +79,7 @@ def get_case_view(
 ) -> CaseView:
     """Raises NotFound("case")."""
     case = cases.get_case(case_id)
-    lines = cases.timeline(case_id, after, kind=kind)
+    lines = _with_notes(cases.timeline(case_id, after, kind=kind))
     spoken_of = {uuid.UUID(line.details["caseworker_id"]) for line in lines if "caseworker_id" in line.details}
     supervises = scope_of(ctx.actor.role, Permission.CASE_READ) in {Scope.TEAM, Scope.CENTRE}
     return CaseView(
@@ -95,6 +95,13 @@ def get_case_view(
         names=accounts.user_names(spoken_of),
         terms=_terms([reason["value"] for reason in case.risk_reasons if reason.get("code") == "subcategory"]),
     )
+
+
+def _with_notes(lines: list[TimelineRow]) -> list[TimelineRow]:
+    """What was written on a follow-up is told where it was done."""
+    done = {line.id: uuid.UUID(line.details["followup_id"]) for line in lines if line.action == "followup.completed"}
+    notes = followups.notes_by_id(set(done.values()))
+    return [replace(line, body=notes.get(done[line.id])) if line.id in done else line for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

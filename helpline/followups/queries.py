@@ -1,13 +1,13 @@
 """Reading follow-ups. Lists never touch sealed columns; their statements do not grow with the number of rows."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select, tuple_
-from sqlalchemy.orm import undefer_group
+from sqlalchemy.orm import undefer, undefer_group
 
 from helpline.accounts.models import Centre, User
 from helpline.cases.models import Case
@@ -81,6 +81,14 @@ def list_for_case(case_id: uuid.UUID, *, open_only: bool = True) -> list[FollowU
     if open_only:
         statement = statement.where(FollowUp.state == FollowUpState.PLANNED)
     return [_row(found) for found in db.session.execute(statement)]
+
+
+def notes_by_id(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str | None]:
+    """What was written when each of these was done. One statement; none for no ids."""
+    if not ids:
+        return {}
+    statement = select(FollowUp).options(undefer(FollowUp.note_sealed), undefer(FollowUp.record_key))
+    return {row.id: row.note for row in db.session.scalars(statement.where(FollowUp.id.in_(ids)))}
 
 
 def list_mine(ctx: Context, due_before: datetime | None = None, limit: int = PAGE) -> list[FollowUpRow]:

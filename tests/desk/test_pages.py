@@ -9,6 +9,9 @@ from helpline.agencies.vocabulary import Service
 from helpline.cases import queries, services
 from helpline.cases.commands import AddNote
 from helpline.cases.vocabulary import NoteKind
+from helpline.followups.commands import AddFollowUp, CompleteFollowUp
+from helpline.followups.services import work
+from helpline.followups.vocabulary import FollowUpKind, Outcome
 from helpline.foundation.clock import now
 from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import unit_of_work
@@ -105,6 +108,18 @@ def test_the_page_costs_the_same_with_many_lines_as_with_one(client, app, world,
                 services.add_note(ctx, AddNote(new_id(), given, NoteKind.CONTACT, f"Call {n}"))
     assert count() == few
     assert few <= 26
+
+
+def test_what_a_caseworker_wrote_on_a_follow_up_stands_where_it_was_done(client, app, world, given):
+    followup_id = new_id()
+    with app.app_context():
+        with unit_of_work(world.caseworker.ctx()) as ctx:
+            work.add(ctx, AddFollowUp(followup_id, given, FollowUpKind.VISIT, ctx.now + timedelta(days=1)))
+        with unit_of_work(world.caseworker.ctx()) as ctx:
+            done = CompleteFollowUp(followup_id, 1, Outcome.REACHED, "She sleeps at her aunt's now")
+            work.complete(ctx, done)
+    html = page_for(client, world.caseworker, given).get_data(as_text=True)
+    assert "She sleeps at her aunt&#39;s now" in html.partition("What happened")[2]
 
 
 def test_what_happened_can_be_narrowed_and_paged(client, app, world, given):
