@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.types.json import set_json_loads
 from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, Text, Uuid, event, insert, text
 from sqlalchemy.orm import DeclarativeBase, registry
 
@@ -29,6 +31,8 @@ class _Base(DeclarativeBase):
         type_annotation_map={datetime: DateTime(timezone=True), str: Text(), uuid.UUID: Uuid()}, metadata=metadata
     )
 
+
+set_json_loads(orjson.loads)  # JSONB columns come with every row of a list
 
 db = SQLAlchemy(model_class=_Base, session_options={"autoflush": False, "expire_on_commit": False})
 

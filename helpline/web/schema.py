@@ -103,25 +103,29 @@ class RecordOut(Schema):
         mask = self._mask()
         if attr == "masked":
             return mask.names
-        return None if attr in mask.attributes else super().get_attribute(obj, attr, default)
+        if attr in mask.attributes:
+            return None
+        # What marshmallow does by way of three calls: dotted names and lists, which no field here has, would need them.
+        return obj.get(attr, default) if isinstance(obj, Mapping) else getattr(obj, attr, default)
 
     def _mask(self) -> _Mask:
         """What the acting role may not read here, looked up in the matrix once a schema and role."""
         ctx = current_context()
         masks: dict[str, _Mask] = self.__dict__.setdefault("_masks", {})
         role = ctx.actor.role if ctx is not None else ""
-        if role not in masks:
+        mask = masks.get(role)
+        if mask is None:
             readable = {
                 name: ctx is not None and may_read(ctx.actor, group_of(self, name)) for name in self.dump_fields
             }
-            masks[role] = _Mask(
+            mask = masks[role] = _Mask(
                 names=[name for name, may in readable.items() if not may],
                 attributes=frozenset(
                     field.attribute or name for name, field in self.dump_fields.items() if not readable[name]
                 ),
                 groups=frozenset(group_of(self, name).value for name, may in readable.items() if may),
             )
-        return masks[role]
+        return mask
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Dump and note what was shown: one audit entry per kind and request, whatever the number of records."""
