@@ -30,6 +30,7 @@ from helpline.foundation.context import Context
 from helpline.foundation.crypto.index import phone_index
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
+from helpline.people.commands import BACKGROUND
 from helpline.people.models import Person
 from helpline.people.queries import people_by_id
 from helpline.reference.models import Place, Taxonomy, TaxonomyTerm
@@ -40,7 +41,7 @@ Province, Group = aliased(Place), aliased(TaxonomyTerm)
 Key = tuple[datetime, uuid.UUID]
 _JOINED = {"operator_name", "place_names", "province_names", "category", "category_names", "children"}
 _PLAIN = [each.name for each in fields(CallRow) if each.name not in _JOINED]
-_PERSON = [each.name for each in fields(PersonRow)]
+_PERSON = [each.name for each in fields(PersonRow) if each.name not in BACKGROUND]
 
 
 def find_ground(centre_id: uuid.UUID, place_id: uuid.UUID | None) -> Ground:
@@ -116,7 +117,7 @@ def get_call(call_id: uuid.UUID) -> CallDetail:
     child_ids = [child.person_id for child in children_of(call_id)]
     caller_id = call.caller_person_id
     people = people_by_id({*child_ids, *([caller_id] if caller_id else [])})
-    shown = {person_id: PersonRow(**{name: getattr(p, name) for name in _PERSON}) for person_id, p in people.items()}
+    shown = {person_id: _person_row(person) for person_id, person in people.items()}
     return CallDetail(
         **_values(found), risk_reasons=call.risk_reasons, risk_reason=call.risk_override, danger=call.danger,
         actions=call.actions, narrative=call.narrative, void_reason=call.void_reason,
@@ -124,6 +125,11 @@ def get_call(call_id: uuid.UUID) -> CallDetail:
         caller=shown.get(caller_id) if caller_id else None,
         people=[shown[child_id] for child_id in child_ids if child_id in shown],
     )  # fmt: skip
+
+
+def _person_row(person: Person) -> PersonRow:
+    known: dict[str, Any] = {name: getattr(person, name) for name in _PERSON}
+    return PersonRow(**known | {name: (person.background or {}).get(name) for name in BACKGROUND})
 
 
 def _place_label(place_id: uuid.UUID | None) -> dict[str, str]:

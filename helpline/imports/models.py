@@ -79,6 +79,7 @@ class ImportRow(Model):
     child_id: Mapped[uuid.UUID | None]
     child_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     child_name: Mapped[bytes | None] = mapped_column(LargeBinary)
+    child_background: Mapped[bytes | None] = mapped_column(LargeBinary)
     caller_id: Mapped[uuid.UUID | None]
     caller_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     caller_name: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -11,7 +11,8 @@ from helpline.calls.vocabulary import Answer, CallChannel, CallKind, Direction, 
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import ImportMapping
 from helpline.imports.vocabulary import RELATIONS_TO_PERPETRATOR, YES_NO
-from helpline.people.vocabulary import AgeBand, Gender
+from helpline.people.commands import BACKGROUND
+from helpline.people.vocabulary import LANGUAGE, AgeBand, Gender
 
 # Targets that stand in the call's own columns; the rest of what a mapping gives is kept with the original row.
 _COLUMNS = {
@@ -46,6 +47,7 @@ class ReadyCall:
     body: dict[str, Any]
     narrative: str | None
     child_name: str | None
+    child_background: dict[str, str] | None
     caller_name: str | None
     caller_phone: str | None
     also: dict[str, Any]
@@ -107,7 +109,7 @@ def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
     }  # fmt: skip
     also = {key: value for key, value in values.items() if key not in _COLUMNS}
     return ReadyCall(
-        body, values.get("narrative"), values.get("child_name"), values.get("caller_name"),
+        body, values.get("narrative"), values.get("child_name"), _background(values), values.get("caller_name"),
         values.get("caller_phone"), also,
     )  # fmt: skip
 
@@ -115,9 +117,13 @@ def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
 def _person(age: int | None, gender: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "age": age, "age_known": "unknown" if age is None else "exact", "age_band": AgeBand.of(age), "gender": gender,
-        "nationality": values.get("nationality"), "language": values.get("language"),
+        "language": values["language"] if LANGUAGE.match(values.get("language") or "") else None,
         "disability": values.get("disability", Answer.UNKNOWN),
     }  # fmt: skip
+
+
+def _background(values: Mapping[str, Any]) -> dict[str, str] | None:
+    return {name: values[name] for name in BACKGROUND if values.get(name)} or None
 
 
 def _age(told: int | None) -> int | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from helpline.people.vocabulary import AgeKnown, Answer, Gender, PersonRole
 
+BACKGROUND = ("nationality", "ethnicity", "schooling", "living_situation")  # kept sealed, together
+
 
 @dataclass(frozen=True, slots=True)
 class PersonDetails:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_text
+from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_json, sealed_text
 from helpline.foundation.db import Model
 
 
@@ -19,6 +19,7 @@ class Person(Sealed, Model):
         CheckConstraint("gender IN ('female', 'male', 'other', 'unknown')", name="gender"),
         CheckConstraint("age_known IN ('exact', 'about', 'unknown')", name="age_known"),
         CheckConstraint("age BETWEEN -1 AND 120", name="age"),
+        CheckConstraint("language ~ '^[a-z]{2,3}$'", name="language"),
         CheckConstraint("disability IN ('yes', 'no', 'unknown')", name="disability"),
         Index("ix_persons_phone_index", "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
     )
@@ -35,11 +36,9 @@ class Person(Sealed, Model):
     age: Mapped[int | None] = mapped_column(SmallInteger)
     age_known: Mapped[str]
     gender: Mapped[str]
-    language: Mapped[str | None]
-    nationality: Mapped[str | None]
-    ethnicity: Mapped[str | None]
-    schooling: Mapped[str | None]
-    living_situation: Mapped[str | None]
+    language: Mapped[str | None]  # a code (ISO 639): routing looks for an agency that speaks it
+    background_sealed: Mapped[bytes | None] = sealed_column()
+    background = sealed_json("background_sealed")  # the fields of BACKGROUND that are known
     disability: Mapped[str] = mapped_column(server_default="unknown")
     added_by: Mapped[uuid.UUID]
     created_at: Mapped[datetime]

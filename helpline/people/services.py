@@ -8,12 +8,12 @@ from helpline.foundation.context import Context
 from helpline.foundation.crypto.index import phone_index
 from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import add_rows
-from helpline.people.commands import NewPerson, PersonDetails
+from helpline.people.commands import BACKGROUND, NewPerson, PersonDetails
 from helpline.people.models import Person
 from helpline.people.vocabulary import AgeKnown
 
 _SEALED = ("name", "phone")
-_PLAIN = [each.name for each in fields(PersonDetails) if each.name not in {*_SEALED, "role", "age_known"}]
+_PLAIN = [each.name for each in fields(PersonDetails) if each.name not in {*_SEALED, *BACKGROUND, "role", "age_known"}]
 
 
 def add_people(ctx: Context, people: Sequence[NewPerson], region: str) -> None:
@@ -29,6 +29,7 @@ def change_person(person: Person, details: PersonDetails, region: str) -> None:
     for name, value in _plain(details).items():
         setattr(person, name, value)
     person.name, person.phone = details.name or None, details.phone or None
+    person.background = _background(details)
     person.phone_index = phone_index(details.phone, region) if details.phone else None
 
 
@@ -42,9 +43,14 @@ def _plain(details: PersonDetails) -> dict[str, Any]:
     return {name: getattr(details, name) for name in _PLAIN} | {"age_known": known}
 
 
+def _background(details: PersonDetails) -> dict[str, str] | None:
+    return {name: said for name in BACKGROUND if (said := getattr(details, name))} or None
+
+
 def _values(person: NewPerson, region: str) -> dict[str, Any]:
     details = person.details
-    words = {f"{name}_sealed": getattr(details, name) or None for name in _SEALED}
+    words: dict[str, Any] = {f"{name}_sealed": getattr(details, name) or None for name in _SEALED}
+    words["background_sealed"] = _background(details)
     return {
         **_plain(details),
         **seal_values("persons", person.id, words),

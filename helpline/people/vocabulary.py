@@ -1,6 +1,9 @@
 """The closed lists of words about people."""
 
+import re
 from enum import StrEnum
+
+LANGUAGE = re.compile(r"^[a-z]{2,3}$")  # a code of ISO 639
 
 
 class Gender(StrEnum):

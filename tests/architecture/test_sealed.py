@@ -31,7 +31,7 @@ SEALED = {
     "cases": {"consent_why_sealed", "summary_sealed"},
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "messages": {"address_sealed"},
-    "persons": {"name_sealed", "phone_sealed"},
+    "persons": {"background_sealed", "name_sealed", "phone_sealed"},
     "referral_asks": {"decline_note_sealed"},
 }
 # Tables in which no child stands: reference data, the directory, staff, and the machinery.
@@ -45,7 +45,6 @@ CODES_AND_IDS = "ids, codes, numbers and times alone"
 HMAC = "an HMAC: found by, never read back"
 KEY = "the row's own key, wrapped by the key ring"
 CIPHERTEXT = "ciphertext on its way into the sealed column of the row it becomes"
-LINE = "a short line somebody typed or a log brought: no closed list yet, and not sealed"
 WHY = {
     "audit_entries": {
         "action": CODE, "actor_role": CODE, "channel": CODE, "details": CODES_AND_IDS, "field_groups": CODE,
@@ -57,7 +56,7 @@ WHY = {
     "call_import_chunks": {"record_key": KEY},
     "call_import_rows": {
         "body": "what the call's and the persons' own rows show in the clear", "call_key": KEY, "caller_key": KEY, "caller_name": CIPHERTEXT, "caller_phone": CIPHERTEXT,
-        "caller_phone_index": HMAC, "child_key": KEY, "child_name": CIPHERTEXT, "digest": HMAC, "narrative": CIPHERTEXT,
+        "caller_phone_index": HMAC, "child_background": CIPHERTEXT, "child_key": KEY, "child_name": CIPHERTEXT, "digest": HMAC, "narrative": CIPHERTEXT,
         "original": CIPHERTEXT,
     },
     "call_imports": {
@@ -87,9 +86,8 @@ WHY = {
     },
     "outbox_events": {"name": CODE, "payload": CODES_AND_IDS},
     "persons": {
-        "age_known": CODE, "disability": CODE, "ethnicity": LINE, "gender": CODE, "language": LINE,
-        "living_situation": LINE, "nationality": LINE, "phone_index": HMAC, "record_key": KEY, "role": CODE,
-        "schooling": LINE,
+        "age_known": CODE, "disability": CODE, "gender": CODE, "language": CODE, "phone_index": HMAC,
+        "record_key": KEY, "role": CODE,
     },
     "referral_asks": {
         "decline_reason": CODE, "excluded": CODES_AND_IDS, "reasons": CODES_AND_IDS, "record_key": KEY, "state": CODE,

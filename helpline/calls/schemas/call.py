@@ -4,13 +4,13 @@ from typing import Any
 
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Length
+from marshmallow.validate import Length, Regexp
 
 from helpline.calls import vocabulary as v
 from helpline.calls.commands import CallContent, ToldChild
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.people.commands import PersonDetails
-from helpline.people.vocabulary import AgeKnown, Answer, Gender, PersonRole
+from helpline.people.vocabulary import LANGUAGE, AgeKnown, Answer, Gender, PersonRole
 from helpline.web.schema import In, RecordOut
 from helpline.web.validation import Range
 
@@ -36,7 +36,7 @@ class CallPersonIn(In):
     age = f.Integer(load_default=None, allow_none=True, strict=False, validate=Range(min=-1, max=120))
     age_known = f.Enum(AgeKnown, by_value=True, load_default=None, allow_none=True)
     gender = f.Enum(Gender, by_value=True, load_default=Gender.UNKNOWN)
-    language = _line(WHO)
+    language = f.String(load_default=None, allow_none=True, validate=Regexp(LANGUAGE), metadata=WHO)
     nationality = _line(WHO)
     ethnicity = _line(WHO)
     schooling = _line(WHO)

@@ -95,10 +95,11 @@ def _sealed(import_id: uuid.UUID, centre: Centre, row: Normalised, ready: ReadyC
         "caller_phone_index": phone_index(ready.caller_phone, centre.country) if ready.caller_phone else None,
     }  # fmt: skip
     child = bool(ready.body["child"])
+    background = ready.child_background if child else None
     caller = bool(ready.caller_name or ready.caller_phone or ready.body["caller"]["age"] is not None)
     caller = caller or ready.body["caller"]["gender"] != "unknown"
     for who, wanted, sealed in (
-        ("child", child, {"name": ready.child_name}),
+        ("child", child, {"name": ready.child_name, "background": background}),
         ("caller", caller, {"name": ready.caller_name, "phone": ready.caller_phone}),
     ):
         person_id = new_id() if wanted else None
@@ -119,15 +120,15 @@ _KNOWN = text("""
     WHERE r.import_id = :import AND i.centre_id = :centre AND i.digest = r.digest AND i.occurrence = r.occurrence
 """)
 _PERSON = """
-    INSERT INTO persons (id, record_key, centre_id, role, name_sealed, phone_sealed, phone_index, age, age_known,
-                         gender, nationality, language, disability, added_by, created_at)
-    SELECT {who}_id, {who}_key, :centre, '{who}', {who}_name, {phone}, {index}, (body -> '{who}' ->> 'age')::smallint,
-           body -> '{who}' ->> 'age_known', body -> '{who}' ->> 'gender', body -> '{who}' ->> 'nationality',
+    INSERT INTO persons (id, record_key, centre_id, role, name_sealed, phone_sealed, phone_index, background_sealed,
+                         age, age_known, gender, language, disability, added_by, created_at)
+    SELECT {who}_id, {who}_key, :centre, '{who}', {who}_name, {phone}, {index}, {background},
+           (body -> '{who}' ->> 'age')::smallint, body -> '{who}' ->> 'age_known', body -> '{who}' ->> 'gender',
            body -> '{who}' ->> 'language', body -> '{who}' ->> 'disability', :actor, :now
     FROM call_import_rows WHERE import_id = :import AND {who}_id IS NOT NULL
 """
-_CHILDREN = text(_PERSON.format(who="child", phone="NULL", index="NULL"))
-_CALLERS = text(_PERSON.format(who="caller", phone="caller_phone", index="caller_phone_index"))
+_CHILDREN = text(_PERSON.format(who="child", phone="NULL", index="NULL", background="child_background"))
+_CALLERS = text(_PERSON.format(who="caller", phone="caller_phone", index="caller_phone_index", background="NULL"))
 _CALLS = text("""
     INSERT INTO calls (id, record_key, centre_id, operator_id, channel, direction, kind, started_at, ended_at,
                        logged_at, caller_relation, caller_person_id, place_id, province_id, risk_level, risk_reasons,
