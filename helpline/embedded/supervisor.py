@@ -174,6 +174,8 @@ def _prepare(settings: Settings, child: Child) -> None:
     finally:
         process.kill()
     if code != 0:
+        if shutil.disk_usage(settings.embedded_path).free < LITTLE_BYTES:
+            raise OSError(errno.ENOSPC, "the disk filled up")  # its log is cut off where it did
         lines = child.log.read_text(errors="replace").strip().splitlines()
         raise ServerError(f"The database could not be prepared: {lines[-1] if lines else code} (more in {child.log})")
     mark_prepared(settings.database_owner_url, fingerprint(settings.keys_path, demo=settings.demo))

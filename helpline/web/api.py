@@ -1,14 +1,18 @@
 """The API's frame: one description (OpenAPI 3.1) generated from the same schemas that pages use."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
 import marshmallow as ma
+import orjson
 from apispec import BasePlugin
-from flask import Flask
+from flask import Flask, Request
 from flask_smorest import Api as SmorestApi
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import fields as f
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser, is_json_request
 
 from helpline.web.guard import unguarded
 
@@ -56,6 +60,17 @@ class _Errors(BasePlugin):
             answers |= {s: {"description": text, "content": problem} for s, text in sorted(expected.items())}
 
 
+class _StrictJson(FlaskParser):
+    """JSON as RFC 8259 has it: no half characters, no numbers that nothing can hold, no nesting without end."""
+
+    def _raw_load_json(self, req: Request) -> Any:
+        data = req.get_data() if is_json_request(req) else b""
+        try:
+            return orjson.loads(data) if data else missing
+        except orjson.JSONDecodeError as error:  # with a document of its own webargs would take it for an empty body
+            raise json.JSONDecodeError(error.msg, "…", 0) from None
+
+
 class Api(SmorestApi):  # type: ignore[misc]  # flask-smorest ships no types
     """flask-smorest without its error handlers: they would turn pages' errors into JSON too."""
 
@@ -68,6 +83,8 @@ class Api(SmorestApi):  # type: ignore[misc]  # flask-smorest ships no types
 
 class ApiBlueprint(SmorestBlueprint):  # type: ignore[misc]
     """A slice's API routes, under `/api/v1`."""
+
+    ARGUMENTS_PARSER = _StrictJson()
 
     def __init__(self, name: str, description: str) -> None:
         super().__init__(f"api_{name}", name, url_prefix="/api/v1", description=description)

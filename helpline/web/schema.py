@@ -17,7 +17,7 @@ from helpline.foundation.access.engine import may_read, may_write
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.foundation.audit.recorder import showed
 from helpline.foundation.context import current_context
-from helpline.web.validation import OF_SCHEMAS
+from helpline.web.validation import OF_SCHEMAS, in_reach
 
 
 def group_of(schema: Schema, name: str) -> FieldGroup:
@@ -45,6 +45,12 @@ class In(Schema):
 
     class Meta:
         unknown = RAISE
+
+    def on_bind_field(self, field_name: str, field_obj: f.Field[Any]) -> None:
+        """No time is told from outside the centuries that people and calendars of ours reach."""
+        super().on_bind_field(field_name, field_obj)
+        if isinstance(field_obj, f.DateTime | f.Date):
+            field_obj.validators = [*field_obj.validators, in_reach]
 
     @pre_load
     def _refuse_nul(self, data: Any, **_kwargs: Any) -> Any:

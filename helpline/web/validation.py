@@ -1,9 +1,10 @@
 """What marshmallow itself finds wrong, in the reader's language: importing this gives its classes our sentences."""
 
+from datetime import date
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 _CHOOSE = _l("Choose one of the answers offered.")
 _NUMBER = _l("Write a whole number.")
@@ -47,6 +48,15 @@ _OF_VALIDATORS: dict[type[validate.Validator], dict[str, Any]] = {
 for _validator, _sentences in _OF_VALIDATORS.items():
     for _name, _sentence in _sentences.items():
         setattr(_validator, _name, _sentence)
+
+
+YEARS = range(1900, 2200)  # wider than any life on record, and far from where time zones overflow
+
+
+def in_reach(when: date) -> None:
+    """Refuse a date or time outside YEARS."""
+    if when.year not in YEARS:
+        raise ValidationError([_l("This year can't be meant.")])
 
 
 class Range(validate.Range):

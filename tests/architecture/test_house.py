@@ -1,6 +1,7 @@
 """The house rules that a linter does not know (see docs/architecture.md): each walks the source itself."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ SLICES = sorted(
 )
 SOURCES = sorted([*(ROOT / "helpline").rglob("*.py"), *(ROOT / "workers").rglob("*.py")])
 OUTER_ROOMS = {"pages", "api", "schemas"}
+# `x.now(…)` of whatever name a clock was imported under, SQL's own included.
+CLOCKS = (".now", ".utcnow", ".today", "time.time", ".time_ns", ".localtime", ".gmtime", "func.current_timestamp")
+SQL_ENDS = re.compile(r"""["'](?:COMMIT|ROLLBACK|BEGIN|START TRANSACTION)\b""")
+ENVIRONMENT = re.compile(r"\bos\.(?:environ|getenv|putenv)\b|from os import .*\b(?:environ|getenv)\b")
+NO_ROOMS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "shared", "lib"}
 NETWORK = {"smtplib", "requests", "httpx", "urllib3", "http", "socket", "redis", "ftplib", "imaplib", "poplib"}
 
 
@@ -59,27 +65,83 @@ def test_a_slice_has_only_the_named_rooms(folder):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=place)
+def test_no_room_is_called_after_nothing(path):
+    names = {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+    assert not names & NO_ROOMS, "name it by what it does"
+
+
+# Public services that ask for no permission of their own, and who has asked for it.
+_CREDENTIAL = "the credential itself is what is asked for; nobody is known yet"
+_OWN = "touches the actor's own session, draft or choice and nothing else"
+_PART = "a part that the slice's own use cases share: they have asked"
+_CALLER = "comes in with the record that tells of it: whoever writes that has asked"
+ASKED_BEFORE = {
+    "helpline/accounts/services/passwords.py": {
+        "accept_link": _CREDENTIAL, "open_link": _CREDENTIAL, "request_password_reset": _CREDENTIAL,
+        "invite_again": _PART,
+    },
+    "helpline/accounts/services/sessions.py": {
+        "list_sessions": _OWN, "lock": _OWN, "sign_in": _CREDENTIAL, "sign_out": _OWN, "unlock": _CREDENTIAL,
+    },
+    "helpline/accounts/services/tokens.py": {"scopes_of": _OWN},
+    "helpline/calls/services/content.py": {"resolve": _PART},
+    "helpline/calls/services/drafts.py": {"end_draft": _OWN},
+    "helpline/calls/services/lists.py": {"narrowed": _PART},
+    "helpline/followups/services/planning.py": {
+        "add_planned": _PART, "schedule": _PART, "settle": _PART, "tell": _PART,
+    },
+    "helpline/followups/services/work.py": {"proposal": "reads what row security shows"},
+    "helpline/imports/services/steps.py": {"fail": _PART, "finish_check": _PART},
+    "helpline/notifications/services.py": {"queue_message": _CALLER},
+    "helpline/people/services.py": {"add_people": _CALLER},
+    "helpline/reference/services.py": {"load_reference": "set-up alone, as the owner of the tables"},
+    "helpline/referrals/services/routing.py": {
+        "add_request": _PART, "ask_agency": _PART, "end_ask": _PART, "note": _PART, "take_back": _PART, "tell": _PART,
+    },
+}  # fmt: skip
+
+
+def public_services(path):
+    """(name, function, all functions of the module) of what takes a context as its first argument."""
+    functions = {node.name: node for node in tree_of(path).body if isinstance(node, ast.FunctionDef)}
+    for name, node in functions.items():
+        first = node.args.args[0].arg if node.args.args else ""
+        if not name.startswith("_") and first == "ctx":
+            yield name, node, functions
+
+
+def asks(node, functions, seen=()) -> bool:
+    """Whether it, or a function of the same module that it calls, requires a permission."""
+    called = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+    return "require" in called or any(
+        asks(functions[name], functions, (*seen, name)) for name in called & functions.keys() - set(seen)
+    )
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "services"], ids=place)
+def test_every_service_requires_a_permission(path):
+    silent = {name for name, node, functions in public_services(path) if not asks(node, functions)}
+    assert silent == ASKED_BEFORE.get(place(path), {}).keys()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=place)
 def test_one_owner_each(path):
-    here, calls = place(path), calls_of(path)
+    here, calls, source = place(path), calls_of(path), path.read_text()
     methods = {call.rpartition(".")[2] for call in calls}
     if here != "helpline/foundation/db.py":
-        owners = {call for call in calls if call.endswith(("session.commit", "session.rollback", "session().commit"))}
-        assert not owners, "only foundation/db.py commits or rolls back"
-    if here != "helpline/foundation/clock.py":
-        clocks = {
-            "datetime.now",
-            "datetime.utcnow",
-            "date.today",
-            "time.time",
-            "datetime.today",
-            "datetime.datetime.now",
-        }
-        assert not calls & clocks, "only foundation/clock.py reads the system clock"
+        assert not methods & {"commit", "rollback"}, "only foundation/db.py commits or rolls back"
+        assert not SQL_ENDS.search(source), "not by statements either"
+        assert not {call for call in calls if call.endswith((".engine.begin", ".engine.connect"))}, (
+            "nor beside the unit"
+        )
+    if here not in {"helpline/foundation/clock.py", "helpline/foundation/outbox/models.py"}:  # machine time, says why
+        clocks = {call for call in calls if call.endswith(CLOCKS) and not call.startswith("clock.")}
+        assert not clocks, "only foundation/clock.py reads the system clock"
+        assert not imports_of(path) & {f"time.{name}" for name in ("time", "time_ns", "localtime", "gmtime")}
     if here != "workers/relay.py":
         assert not methods & {"send_task", "delay", "apply_async"}, "only the relay enqueues"
     if here != "helpline/settings.py" and not here.startswith("helpline/embedded/"):
-        assert "os.environ" not in path.read_text(), "only settings.py reads the environment"
-        assert "os.getenv" not in path.read_text(), "only settings.py reads the environment"
+        assert not ENVIRONMENT.search(source), "only settings.py reads the environment"
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p)], ids=place)

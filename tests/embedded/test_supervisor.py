@@ -1,6 +1,7 @@
 """`make run` from outside: one process tree, started, disturbed and stopped as people and accidents do it."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -10,15 +11,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 import redis
 
-from helpline.embedded import servers
+from helpline.embedded import servers, supervisor
 from helpline.embedded.place import find_place
-from helpline.embedded.processes import carrying, working_in
+from helpline.embedded.processes import Child, carrying, working_in
 from helpline.embedded.valkey import free_port
 from helpline.settings import EMBEDDED_ADDRESSES, ROOT, load_settings
 
@@ -241,6 +244,17 @@ def test_production_refuses_the_embedded_servers(var):
     run = Run(var, HELPLINE_ENV="production")
     assert run.process.wait(PATIENCE) == 1
     assert "HELPLINE_ENV=production needs servers of its own" in run.said
+
+
+NOWHERE = "postgresql://helpline_owner@127.0.0.1:1/gone"
+
+
+def test_a_disk_that_fills_up_while_the_database_is_prepared_is_named(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(supervisor.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    failing = Child("prepare", [sys.executable, "-c", "print('File core.py'); exit(1)"], tmp_path, {}, tmp_path / "log")
+    with pytest.raises(OSError, match="filled up") as refused:
+        supervisor._prepare(replace(settings, embedded_path=tmp_path, database_owner_url=NOWHERE), failing)
+    assert refused.value.errno == errno.ENOSPC
 
 
 def test_a_second_start_with_nothing_new_prepares_nothing(var):

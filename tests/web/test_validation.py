@@ -4,6 +4,7 @@ import pytest
 from marshmallow import fields, validate
 
 from helpline.web.schema import In
+from tests.factories.accounts import sign_in
 from tests.journeys.people import make_token
 
 
@@ -38,6 +39,8 @@ def test_no_schema_speaks_marshmallows_english():
         ({"call_id": "nothing"}, "call_id"),
         ({"started_at": "yesterday"}, "started_at"),
         ({"started_at": "2026-11-25T10:00:00"}, "started_at"),
+        ({"started_at": "0001-01-01T00:00:00+14:00"}, "started_at"),
+        ({"ended_at": "9999-12-31T23:00:00-05:00"}, "ended_at"),
         ({"channel": "smoke"}, "channel"),
         ({"narrative": 7}, "narrative"),
         ({"narrative": "x" * 100_001}, "narrative"),
@@ -62,3 +65,29 @@ def flat(errors):
             yield from flat(found)
         else:
             yield name, found
+
+
+@pytest.mark.parametrize("query", ["to=9999-12-31", "from=0001-01-01"])
+@pytest.mark.parametrize("place", ["/calls", "/figures", "/api/v1/calls", "/api/v1/figures"])
+def test_a_day_that_no_calendar_reaches_is_refused_calmly(client, make_person, place, query):
+    supervisor = make_person("supervisor")
+    headers = {"Authorization": f"Bearer {make_token(supervisor)}"} if place.startswith("/api") else {}
+    if not headers:
+        sign_in(client, supervisor)
+    assert client.get(f"{place}?period=custom&{query}", headers=headers).status_code < 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"narrative": "\\ud800"}',
+        '{"narrative": %s}' % ("9" * 5000),
+        '{"narrative": NaN}',
+        "[" * 3000,
+        b'{"narrative": "\xff"}',
+    ],
+)
+def test_json_that_is_none_is_refused_calmly(client, make_person, body):
+    headers = {"Authorization": f"Bearer {make_token(make_person('operator'))}", "Content-Type": "application/json"}
+    answer = client.post("/api/v1/calls", data=body, headers=headers)
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
