@@ -37,7 +37,7 @@ SEALED = {
 # Tables in which no child stands: reference data, the directory, staff, and the machinery.
 NO_CHILD = {
     "agencies", "agency_coverage", "agency_services", "api_tokens", "call_import_mappings", "case_counters", "centres",
-    "credentials", "grants", "handled_events", "holidays", "place_keys", "places", "reference_loads", "taxonomies",
+    "credentials", "grants", "handled_events", "holidays", "key_state", "place_keys", "places", "reference_loads", "taxonomies",
     "taxonomy_terms", "team_members", "teams", "user_sessions", "users",
 }  # fmt: skip
 CODE = "a code of our vocabularies: a check in the database or the schema's closed list holds it"
@@ -81,6 +81,7 @@ WHY = {
         "step": CODE,
     },
     "followups": {"kind": CODE, "outcome": CODE, "record_key": KEY, "risk_level": CODE, "state": CODE},
+    "key_rotations": {"table_name": "the name of one of our tables"},
     "messages": {
         "channel": CODE, "dedupe_key": CODES_AND_IDS, "error_code": CODE, "locale": CODE, "params": CODES_AND_IDS,
         "record_key": KEY, "state": CODE, "template": CODE,
