@@ -148,12 +148,13 @@ def _conclude(ctx: Context, rotation: KeyRotation, version: int) -> None:
 def _retire(ctx: Context) -> bool:
     """Destroy the older master keys, if it was asked for and nothing needs them."""
     rotation = queries.claim_retirement()
-    if rotation is None or rotation.master_version is None:
+    if rotation is None or rotation.master_version is None or rotation.retire_asked_at is None:
         return False
     version = rotation.master_version
     with _stepped_down():
         left = sum(_count_before(name, columns, version) for name, columns in wrapped_keys(db.metadata).items())
-    rotation.retire_tried_at, rotation.retire_left = ctx.now, left
+    # Never before it was asked, whatever two machines' clocks say: else it would be tried without end.
+    rotation.retire_tried_at, rotation.retire_left = max(ctx.now, rotation.retire_asked_at), left
     if left:
         record(ctx, "keys.retirement_refused", "key_rotation", rotation.id, centre_id=rotation.centre_id, left=left)
         return True
