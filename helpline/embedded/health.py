@@ -18,7 +18,9 @@ def missing_parts(address: str) -> list[str]:
         try:
             told = json.load(error)
             return (
-                ["keys"] if told["status"] == "closed" else [n for n, answers in told["parts"].items() if not answers]
+                ["keys"]
+                if told.get("status") == "closed"
+                else [n for n, answers in told["parts"].items() if not answers]
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return ["web"]
