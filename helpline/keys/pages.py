@@ -43,7 +43,7 @@ def ask_to_lock() -> str:
 
 @pages.post("/close")
 @guard(Permission.KEYS_LOCK, locked=True)
-def lock() -> Response:
+def lock() -> str:
     """Lock the keys. Who did it sees what everybody sees from now on."""
     return _lock()
 
@@ -58,15 +58,15 @@ def ask_to_lock_by_link(token: str) -> str:
 
 @pages.post("/close/<token>")
 @lock_link()
-def lock_by_link(token: str) -> Response:
+def lock_by_link(token: str) -> str:
     """Lock the keys, without a sign-in."""
     del token
     return _lock()
 
 
-def _lock() -> Response:
+def _lock() -> str:
     locking.lock_keys(acting())
-    return Response(render_template("closed.html"))
+    return render_template("closed.html")
 
 
 class _Tries:
@@ -98,7 +98,7 @@ def ask_to_open() -> str:
 
 @pages.post("/open")
 @while_closed
-def open_again() -> Response:
+def open_again() -> tuple[str, int]:
     """Open the keys by two shares; whatever is wrong with them looks the same."""
     settings = current_app.extensions["helpline_settings"]
     opened = False
@@ -109,7 +109,7 @@ def open_again() -> Response:
             opened = True
         except KeyRingError as error:
             log.info("keys.not_opened", error=type(error).__name__)
-    return Response(render_template("keys/open.html", opened=opened, failed=not opened), 200 if opened else 422)
+    return render_template("keys/open.html", opened=opened, failed=not opened), 200 if opened else 422
 
 
 @pages.get("/keys")

@@ -51,6 +51,7 @@ def csrf(page):
 
 def says_nothing(page):
     """No word of what this is, in what a person sees or a program reads (but the names of our own files)."""
+    assert page.mimetype == "text/html"
     text = re.sub(r'href="/static/[^"]+"|type="password"', "", page.text).lower()
     assert not [word for word in TELLING if re.search(rf"\b{word}", text)]
 
@@ -181,7 +182,7 @@ def test_two_shares_open_and_what_else_is_typed_looks_all_the_same(browser, clos
             {"first": codes[0]},
         )
     ]
-    assert {page.status_code for page in wrong} == {422}
+    assert {(page.status_code, page.mimetype) for page in wrong} == {(422, "text/html")}
     assert len({page.text for page in wrong}) == 1
     assert codes[0] not in wrong[1].text
     assert sql("SELECT app.keys_locked()") == [(True,)]

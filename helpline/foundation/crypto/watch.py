@@ -42,15 +42,14 @@ class Watch:
         """Compare once. Raises nothing that the files or the database can cause."""
         with self._looking, suppress(KeyRingError, OSError):
             locked = self._locked()
+            if keyring.is_open() and (locked or not self.machine.exists()):
+                self._take(None)  # first: a file that can't be destroyed must not keep the keys here
             if locked:
                 destroy_machine(self.machine)
-            if not keyring.is_open():
-                if not locked:
-                    self._take(KeyRing.open(self.path, self.machine))
-            elif locked or not self.machine.exists():
-                self._take(None)
-            else:
+            elif keyring.is_open():
                 keyring.ring().refresh()
+            else:
+                self._take(KeyRing.open(self.path, self.machine))
 
     def close(self) -> None:
         """Let the connection go; a later look makes another."""
@@ -60,7 +59,10 @@ class Watch:
 
     def _follow(self) -> None:
         while not threading.Event().wait(LOOK_SECONDS):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next look must come
+                log.warning("keys.look_failed", error=type(error).__name__)
 
     def _take(self, ring: KeyRing | None) -> None:
         keyring.install(ring)

@@ -88,6 +88,18 @@ def test_a_machine_key_that_is_gone_is_enough_even_while_the_database_is_away(wa
     assert changes == [False, True]
 
 
+def test_a_machine_key_that_cannot_be_destroyed_keeps_no_key_here(watched, say, monkeypatch):
+    made, _path, _codes, changes = watched
+
+    def refuse(_machine):
+        raise PermissionError
+
+    monkeypatch.setattr(watch, "destroy_machine", refuse)
+    say(True)
+    made.look()
+    assert changes == [False]
+
+
 def test_a_line_that_broke_is_made_again(watched, say, admin_url):
     made, _path, _codes, changes = watched
     made.look()
@@ -121,7 +133,16 @@ def test_it_looks_by_itself(watched, say, monkeypatch):
     changed = threading.Event()
     made._changed = lambda: (changes.append(keyring.is_open()), changed.set())
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.01)
+    look, broken = made.look, []
+
+    def break_once():
+        if not broken:
+            broken.append(1)
+            raise ZeroDivisionError
+        look()
+
     made.start()
+    monkeypatch.setattr(made, "look", break_once)
     say(True)
     assert changed.wait(30)
     assert changes == [False]
