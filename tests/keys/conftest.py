@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from helpline.app import create_app
@@ -60,6 +61,18 @@ def house(own):
 def somebody(house):
     """`somebody("admin")`: active staff of a centre in this database."""
     return lambda role: make_user(house, role)
+
+
+@pytest.fixture
+def sql(own):
+    """`sql(statement, *values)`: what the owner of this database reads or changes."""
+
+    def run(statement, *args):
+        with psycopg.connect(own.database_owner_url) as connection:
+            cursor = connection.execute(statement, args)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 
-import psycopg
 import pytest
 
 from helpline.foundation.crypto import keyfile, keyring
@@ -14,16 +13,6 @@ from helpline.keys.services import rotating
 from tests.factories.accounts import sign_in
 
 TELLING = ("helpline", "child", "case", "1280", "sign in", "call", "password")
-
-
-@pytest.fixture
-def sql(own):
-    def run(statement, *args):
-        with psycopg.connect(own.database_owner_url) as connection:
-            cursor = connection.execute(statement, args)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
 
 
 @pytest.fixture(autouse=True)

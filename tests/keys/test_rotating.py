@@ -18,16 +18,6 @@ from helpline.keys.services import rotating
 from tests.factories.calls import CANARY
 
 
-@pytest.fixture
-def sql(own):
-    def run(statement, *args):
-        with psycopg.connect(own.database_owner_url) as connection:
-            cursor = connection.execute(statement, args)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
-
-
 @pytest.fixture(autouse=True)
 def _fresh(sql, monkeypatch, worker_app):
     monkeypatch.setattr(rotating, "BATCH", 2)
