@@ -20,4 +20,4 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 USER 10001:10001
 EXPOSE 8080
-CMD ["python", "-m", "granian", "--interface", "wsgi", "--factory", "helpline.app:create_app", "--no-ws", "--host", "0.0.0.0", "--port", "8080", "--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "5"]
+CMD ["python", "-m", "granian", "--interface", "wsgi", "--factory", "helpline.app:serve", "--no-ws", "--host", "0.0.0.0", "--port", "8080", "--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "5"]

@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 TEXTS := helpline/translations
 PY := $(VENV)/bin/python
+HOLDERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -62,9 +63,10 @@ lock: installed-dev ## pin every requirement with its hash, from requirements*.i
 
 # Each file is readable by the one account of the container that needs it: 999 is the servers', 10001 is ours.
 .PHONY: secrets
-secrets: installed ## what docker-compose.yml needs, in secrets/ (as root): passwords, addresses, keys, a trial certificate
+secrets: installed ## what docker-compose.yml needs, in secrets/ and machine/ (as root): passwords, addresses, keys, HOLDERS=3 shares, a trial certificate
 	@[ "$$(id -u)" = 0 ] || { echo "The files belong to the containers' accounts: sudo make secrets HELPLINE_DOMAIN=…" >&2; exit 1; }
 	@[ -n "$(HELPLINE_DOMAIN)" ] || { echo "Name the address people open: make secrets HELPLINE_DOMAIN=helpline.example.org" >&2; exit 1; }
+	@[ ! -e machine ] || { echo "machine/ is there already and is left alone; it opens the keys on this machine." >&2; exit 1; }
 	@[ ! -e secrets ] || { echo "secrets/ is there already and is left alone; it holds the only keys to the data." >&2; exit 1; }
 	@umask 077; mkdir secrets.new; cd secrets.new; \
 	made() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }; \
@@ -78,10 +80,11 @@ secrets: installed ## what docker-compose.yml needs, in secrets/ (as root): pass
 	: > smtp_password; \
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=$(HELPLINE_DOMAIN)" \
 	  -addext "subjectAltName=DNS:$(HELPLINE_DOMAIN)" -keyout tls_key -out tls_certificate 2>/dev/null; \
-	cd ..; HELPLINE_KEYS_FILE=secrets.new/keys $(PY) -m helpline.cli make-keys; \
-	chown 10001:10001 secrets.new/*; chown 999:999 secrets.new/postgres_password secrets.new/redis_conf; \
+	cd ..; HELPLINE_KEYS_FILE=secrets.new/keys/keys HELPLINE_MACHINE_KEY_FILE=machine/key $(PY) -m helpline.cli make-keys --holders $(HOLDERS); \
+	chown -R 10001:10001 secrets.new machine; chown 0:0 secrets.new; chown 999:999 secrets.new/postgres_password secrets.new/redis_conf; \
 	mv secrets.new secrets
-	@echo "Made secrets/. Keep a copy of it away from this machine: without secrets/keys the data can't be read."
+	@echo "Made secrets/ and machine/. Give each key holder their share above, on paper; any two open the keys after a lock."
+	@echo "Keep a copy of secrets/ away from this machine, and none of machine/: without secrets/keys the data can't be read."
 
 .PHONY: clean
 clean: ## remove the virtual environment and every cache; data stays

@@ -29,12 +29,15 @@ from helpline.followups import api as followups_api
 from helpline.followups import pages as followups_pages
 from helpline.foundation import clock, failpoints
 from helpline.foundation.crypto import keyring
+from helpline.foundation.crypto.watch import Watch
 from helpline.foundation.db import db, sign_transactions
 from helpline.foundation.i18n import init_i18n
 from helpline.foundation.log import configure_logging
 from helpline.foundation.production import refuse_unfit
 from helpline.imports import api as imports_api
 from helpline.imports import pages as imports_pages
+from helpline.keys import pages as keys_pages
+from helpline.keys.services import locking as key_locking
 from helpline.notifications import api as notifications_api
 from helpline.notifications import pages as notifications_pages
 from helpline.oversight import api as oversight_api
@@ -45,6 +48,7 @@ from helpline.referrals import pages as referrals_pages
 from helpline.referrals.services import portal as referral_portal
 from helpline.settings import Settings, load_settings
 from helpline.web.api import make_api
+from helpline.web.closed import init_closed
 from helpline.web.credentials import ports
 from helpline.web.errors import init_errors
 from helpline.web.frame import init_frame
@@ -55,7 +59,7 @@ from helpline.web.words import init_words
 
 PAGES = (
     accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
-    imports_pages, notifications_pages, oversight_pages, referrals_pages,
+    imports_pages, keys_pages, notifications_pages, oversight_pages, referrals_pages,
 )  # fmt: skip
 APIS = (
     accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api,
@@ -75,6 +79,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     _configure(app, settings, database_role)
     _connect(app)
     init_i18n(app)
+    init_closed(app)
     init_guard(app)
     init_errors(app)
     init_frame(app)
@@ -89,20 +94,50 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     ports.session = sessions.identify_session
     ports.api_token = sessions.identify_token
     ports.portal_link = referral_portal.identify_link
+    ports.lock_link = key_locking.identify_link
     cli.init_cli(app)
     return app
 
 
-def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
-    ring = keyring.KeyRing.open(settings.keys_path)
+def serve() -> Flask:
+    """The application of a web process: it follows the lock for as long as it runs."""
+    app = create_app()
+    follow_lock(app, app.extensions["helpline_settings"].database_url)
+    return app
+
+
+def follow_lock(app: Flask, database_url: str) -> Watch:
+    """Let this process's keys come and go with the emergency lock; for processes that stay."""
+    settings = app.extensions["helpline_settings"]
+    watch = Watch(settings.keys_path, settings.machine_path, database_url, lambda: _keys_changed(app))
+    watch.start()
+    return watch
+
+
+def _keys_changed(app: Flask) -> None:
+    app.config["SECRET_KEY"] = keyring.ring().secret("cookie") if keyring.is_open() else None
+    with app.app_context():
+        db.engine.dispose()
+
+
+def _open_keys(settings: Settings) -> None:
+    """Install the keys, or none while they are locked. Raises KeyRingError, or SettingsError where they don't suit."""
+    try:
+        ring = keyring.KeyRing.open(settings.keys_path, settings.machine_path)
+    except keyring.Closed:
+        ring = None
     refuse_unfit(settings, ring)
     keyring.install(ring)
-    clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
+
+
+def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
     failpoints.use_failpoints_file(settings.failpoints_path if settings.failpoints_path.name else None)
+    clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
+    _open_keys(settings)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
     app.extensions["helpline_settings"] = settings
     app.config.update(
-        SECRET_KEY=keyring.ring().secret("cookie"),
+        SECRET_KEY=keyring.ring().secret("cookie") if keyring.is_open() else None,
         SQLALCHEMY_DATABASE_URI=make_url(urls[database_role]).set(drivername="postgresql+psycopg"),
         SQLALCHEMY_ENGINE_OPTIONS={
             "pool_size": settings.database_pool_size,

@@ -4,6 +4,7 @@
 database: make-keys, prepare-database and prepare.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
@@ -12,6 +13,7 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 from flask_migrate import Migrate, upgrade
+from sqlalchemy.exc import SQLAlchemyError
 
 from helpline.accounts.commands import InviteUser
 from helpline.accounts.queries import find_centre_by_code
@@ -23,7 +25,9 @@ from helpline.accounts.vocabulary import LinkPurpose
 from helpline.demo.services import ACCOUNTS, load_demo
 from helpline.foundation.access.permissions import Role, SystemActor
 from helpline.foundation.context import Channel, system_context
-from helpline.foundation.crypto.keyring import KeyRingError, make_keys
+from helpline.foundation.crypto import keyring
+from helpline.foundation.crypto.keyfile import destroy_machine, machine_beside
+from helpline.foundation.crypto.keyring import KeyRing, KeyRingError, make_keys
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, HelplineError, Invalid, NotFound
 from helpline.foundation.ids import new_id
@@ -31,6 +35,10 @@ from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.foundation.tabular.rejects import write_rejects
 from helpline.imports.commands import ImportFile
 from helpline.imports.services.running import import_file
+from helpline.keys.models import KeyRotation
+from helpline.keys.queries import find_open, get_rotation
+from helpline.keys.services import rotating
+from helpline.keys.services.locking import lock_keys, open_keys
 from helpline.reference.services import load_reference
 from helpline.settings import ROOT, Settings, SettingsError, load_settings
 
@@ -79,16 +87,92 @@ def _prepare_database(settings: Settings) -> None:
 
 
 @main.command("make-keys", with_appcontext=False)
-def make_keys_command() -> None:
+@click.option("--holders", default=0, help="Also make shares for so many key holders.")
+def make_keys_command(holders: int) -> None:
     """Make the key ring at HELPLINE_KEYS_FILE; never touches one that exists."""
-    _make_keys(_settings(), generated=False)
+    _print_shares(_make_keys(_settings(), generated=False, holders=holders))
 
 
-def _make_keys(settings: Settings, *, generated: bool) -> None:
+def _make_keys(settings: Settings, *, generated: bool, holders: int = 0) -> list[str]:
+    with _saying_what_to_do():
+        return make_keys(settings.keys_path, generated=generated, machine=settings.machine_path, holders=holders)
+
+
+@contextmanager
+def _saying_what_to_do() -> Iterator[None]:
     try:
-        make_keys(settings.keys_path, generated=generated)
+        yield
     except KeyRingError as error:
         raise click.ClickException(str(error)) from error
+
+
+@main.command("make-key-shares", with_appcontext=False)
+@click.option("--holders", required=True, type=int, help="How many key holders; any two of them open the keys.")
+def make_key_shares(holders: int) -> None:
+    """Print a share for each key holder, this once; shares made before open this key file no more."""
+    settings = _settings()
+    with _saying_what_to_do():
+        codes = KeyRing.open(settings.keys_path, settings.machine_path).make_shares(holders)
+    _print_shares(codes)
+
+
+def _print_shares(codes: list[str]) -> None:
+    if codes:
+        click.echo("One share for each key holder. They are shown this once and kept nowhere:")
+    for number, code in enumerate(codes, 1):
+        click.echo(f"  {number}  {code}")
+
+
+@main.command("lock-keys", with_appcontext=False)
+def lock_keys_command() -> None:
+    """Lock the keys now: this machine's key is destroyed, whether or not the database can be told."""
+    settings = _settings()
+    app = ScriptInfo(app_import_path="helpline.app").load_app()
+    told = keyring.is_open()
+    try:
+        with app.app_context(), unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
+            lock_keys(ctx)
+    except (KeyRingError, SQLAlchemyError):
+        told = False
+    finally:
+        destroy_machine(settings.machine_path or machine_beside(settings.keys_path))
+    click.echo(
+        "Locked." if told else "This machine's key is destroyed. The database could not be told: lock others too."
+    )
+
+
+@main.command("open-keys", with_appcontext=False)
+def open_keys_command() -> None:
+    """Open the keys again: two key holders each type their share, which is not shown."""
+    settings = _settings()
+    app = ScriptInfo(app_import_path="helpline.app").load_app()
+    first, second = (click.prompt(f"{which} share", hide_input=True) for which in ("First", "Second"))
+    with app.app_context(), _saying_what_to_do():
+        open_keys(settings.keys_path, settings.machine_path, first, second, Channel.CLI)
+    click.echo("Open. Every process takes the keys up within ten seconds.")
+
+
+@main.command("rotate-keys", with_appcontext=False)
+def rotate_keys() -> None:
+    """Make a new master key and wrap every record's key under it; goes on with what was begun."""
+    worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
+    with worker.app_context(), _saying_what_to_do(), click.progressbar(length=1, label="Renewing") as bar:
+        rotation = _begin_or_continue()
+        while rotation.finished_at is None:
+            if not rotating.step():
+                time.sleep(1)  # a worker has this batch
+            with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)):
+                rotation = get_rotation(rotation.id)
+            bar.length, bar.pos = max(rotation.total, 1), min(rotation.done, rotation.total)
+            bar.update(0)
+    click.echo(
+        f"{rotation.total - rotation.unread} records have their keys under master key {rotation.master_version}."
+    )
+
+
+def _begin_or_continue() -> KeyRotation:
+    with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
+        return find_open() or rotating.start_rotation(ctx)
 
 
 @main.command(with_appcontext=False)
@@ -101,6 +185,9 @@ def prepare() -> None:
         _make_keys(settings, generated=True)
     with _as_owner():
         upgrade()
+        if not keyring.is_open():
+            click.echo("The keys are locked: what needs them waits. Two key holders open them with open-keys.")
+            return
         install_context_key(settings.database_owner_url)
         _load_reference()
         if settings.demo and not settings.production:

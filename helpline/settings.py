@@ -54,6 +54,11 @@ class Settings:
         Path(),
         "the key ring's file, mode 0600; made by `flask make-keys`; empty: keys.json in HELPLINE_VAR",
     )
+    machine_key_path: Path = _option(
+        "HELPLINE_MACHINE_KEY_FILE",
+        Path(),
+        "this machine's key to the key ring, which the emergency lock destroys; empty: beside it, NAME.machine",
+    )
     public_url: str = _option("HELPLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the address people open; used in links")
     port: int = _option("PORT", 8080, "where the web process listens")
     host: str = _option("HOST", "127.0.0.1", "the address the web process binds to")
@@ -79,6 +84,11 @@ class Settings:
     session_hours: int = _option("SESSION_HOURS", 12, "a session ends after so long, whatever is done in it")
     upload_limit_bytes: int = _option("UPLOAD_LIMIT_BYTES", 64 * 1024 * 1024, "largest request body")
     embedded: bool = field(default=False)  # the addresses are those of the embedded servers; no variable sets this
+
+    @property
+    def machine_path(self) -> Path | None:
+        """Where the machine key is; None: beside the key ring's file."""
+        return self.machine_key_path if self.machine_key_path.name else None
 
     @property
     def production(self) -> bool:

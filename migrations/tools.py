@@ -48,3 +48,10 @@ def allow(table: str, *, web: str = "SELECT", worker: str = "SELECT") -> None:
         op.execute(f"GRANT {web} ON {table} TO helpline_web")
     if worker:
         op.execute(f"GRANT {worker} ON {table} TO helpline_worker")
+
+
+def rotate(table: str) -> None:
+    """Let a rotation of the master key wrap this table's `record_key` anew, and see nothing else of it."""
+    rule = "(SELECT app.actor() ->> 'r') = 'rotator'"
+    op.execute(f"CREATE POLICY {table}_rotated ON {table} TO helpline_rotator USING ({rule}) WITH CHECK ({rule})")
+    op.execute(f"GRANT SELECT (id, record_key), UPDATE (record_key) ON {table} TO helpline_rotator")

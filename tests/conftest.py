@@ -105,7 +105,7 @@ def _cached() -> Path:
 def _take_cached(folder: Path) -> bool:
     cached, home = _cached(), find_place(folder).home
     if cached.exists():
-        subprocess.run(["cp", "-a", cached / "keys.json", folder], check=True)
+        subprocess.run(["cp", "-a", cached / "keys.json", cached / "keys.json.machine", folder], check=True)
         subprocess.run(["cp", "-a", cached / DATABASE, cached / "passwords.json", home], check=True)
     return cached.exists()
 
@@ -126,7 +126,7 @@ def _make_template(settings: Settings) -> str:
             if time.time() - older.stat().st_ctime > FORGOTTEN_SECONDS:
                 shutil.rmtree(older, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(dir=cached.parent))
-        for part in (folder / "keys.json", home / "passwords.json", home / DATABASE):
+        for part in (folder / "keys.json", folder / "keys.json.machine", home / "passwords.json", home / DATABASE):
             subprocess.run(["cp", "-a", part, unfinished], check=True)
         with suppress(OSError):  # another session was first
             unfinished.rename(cached)

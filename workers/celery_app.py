@@ -14,6 +14,7 @@ celery.conf.update(
         "workers.followups",
         "workers.heartbeat",
         "workers.imports",
+        "workers.keys",
         "workers.notifications",
         "workers.referrals",
         "workers.subscriptions",

@@ -2,7 +2,7 @@
 
 It is woken by LISTEN and, should a notification be lost, by a sweep. An event stays open until each of its handlers
 has noted that it is done; until then it is sent again, later and later. So a broker that loses everything loses
-nothing, and a handler that is called twice does its work once.
+nothing, and a handler that is called twice does its work once. While the keys are locked it sends nothing.
 """
 
 import signal
@@ -28,6 +28,7 @@ CLAIM = """
 UPDATE outbox_events SET attempts = attempts + 1,
     next_attempt_at = now() + least(power(2, attempts) * interval '15 seconds', interval '10 minutes')
 WHERE id IN (SELECT id FROM outbox_events WHERE settled_at IS NULL AND next_attempt_at <= now()
+             AND NOT (SELECT app.keys_locked())
              ORDER BY next_attempt_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING id, name, payload
 """

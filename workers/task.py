@@ -6,14 +6,16 @@ Both are thin: they open a unit of work as a named system actor and call one ser
 import functools
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from helpline.app import create_app
+from helpline.app import create_app, follow_lock
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.context import Context, system_context
+from helpline.foundation.crypto.keyring import NoKeys
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.failpoints import failpoint
 from helpline.foundation.outbox.publisher import first_handling
@@ -28,7 +30,14 @@ _RETRY: dict[str, Any] = {
 @functools.cache
 def flask_app() -> Flask:
     """The application of this process, made after the fork: a database connection does not survive one."""
-    return create_app(settings, database_role="worker")
+    app = create_app(settings, database_role="worker")
+    follow_lock(app, settings.database_worker_url)
+    return app
+
+
+# Work that the emergency lock takes the keys from is given up, and lost it is not: an event stays open in the outbox
+# until its handler is done, and beat calls its jobs again.
+unless_locked = suppress(NoKeys)
 
 
 Handle = Callable[[Context, dict[str, Any]], None]
@@ -41,7 +50,7 @@ def on_event(name: str, actor: SystemActor) -> Callable[[Handle], Handle]:
         @celery.task(name=name, **_RETRY)
         def run(*, event_id: str, payload: dict[str, Any], **_: object) -> None:
             ctx = system_context(actor, cause_id=uuid.UUID(event_id))
-            with flask_app().app_context(), unit_of_work(ctx):
+            with flask_app().app_context(), unless_locked, unit_of_work(ctx):
                 if first_handling(ctx, uuid.UUID(event_id), name):
                     handle(ctx, payload)
                     failpoint(f"{name}.before_commit")
@@ -61,7 +70,7 @@ def job(name: str, **options: Any) -> Callable[[Work], Work]:
     def decorate(work: Work) -> Work:
         @celery.task(name=name, **options)  # no retry: beat calls again soon
         def run(**_: object) -> None:
-            with flask_app().app_context():
+            with flask_app().app_context(), unless_locked:
                 work()
 
         return work

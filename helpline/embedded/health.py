@@ -10,13 +10,18 @@ import urllib.request
 
 
 def missing_parts(address: str) -> list[str]:
-    """The parts that don't answer; empty: ready. `["web"]` when the web process itself doesn't."""
+    """The parts that don't answer; empty: ready. `["web"]` when the web process itself doesn't; `["keys"]`: locked."""
     try:
         with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310 - our own address
             return []
     except urllib.error.HTTPError as error:
         try:
-            return [name for name, answers in json.load(error)["parts"].items() if not answers]
+            told = json.load(error)
+            return (
+                ["keys"]
+                if told.get("status") == "closed"
+                else [n for n, answers in told["parts"].items() if not answers]
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             return ["web"]
     except OSError:

@@ -45,7 +45,7 @@ def commands(settings: Settings, scratch: Path) -> dict[str, list[str]]:
             *("--pidfile=", "--schedule", str(scratch / "beat-schedule")),
         ],
         "web": [
-            *("python", "-m", "granian", "--interface", "wsgi", "--factory", "helpline.app:create_app", "--no-ws"),
+            *("python", "-m", "granian", "--interface", "wsgi", "--factory", "helpline.app:serve", "--no-ws"),
             *("--host", settings.host, "--port", str(settings.port), "--workers", str(settings.web_workers)),
             *("--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "5"),
         ],

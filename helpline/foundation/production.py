@@ -6,19 +6,29 @@ from helpline.foundation.crypto.keyring import KeyRing
 from helpline.settings import Settings, SettingsError
 
 
-def refuse_unfit(settings: Settings, ring: KeyRing) -> None:
-    """In production, refuse keys that were made unasked and logins that row security doesn't bind.
+def refuse_unfit(settings: Settings, ring: KeyRing | None) -> None:
+    """In production, refuse keys that were made unasked or have no holders, and logins that row security doesn't bind.
 
-    Raises SettingsError. Elsewhere it looks at nothing.
+    `ring` is None while the keys are locked. Raises SettingsError. Elsewhere it looks at nothing.
     """
     if not settings.production:
         return
+    if ring is not None:
+        _refuse_unfit_keys(settings, ring)
+    for url in filter(None, (settings.database_url, settings.database_worker_url, settings.database_relay_url)):
+        _refuse_mighty_login(url)
+
+
+def _refuse_unfit_keys(settings: Settings, ring: KeyRing) -> None:
     if ring.generated:
         raise SettingsError(
             f"HELPLINE_ENV=production refuses generated keys: make your own with make-keys, not {settings.keys_path}"
         )
-    for url in filter(None, (settings.database_url, settings.database_worker_url, settings.database_relay_url)):
-        _refuse_mighty_login(url)
+    if not ring.has_holders:
+        raise SettingsError(
+            "HELPLINE_ENV=production refuses keys without holders, since an emergency lock could not be opened again: "
+            "make their shares with make-key-shares"
+        )
 
 
 def _refuse_mighty_login(url: str) -> None:

@@ -14,12 +14,13 @@ from helpline.foundation.access.rows import hmac_pads
 from helpline.foundation.crypto.keyring import ring
 from helpline.settings import SettingsError
 
-OWNER, WEB, WORKER, RELAY, BACKUP = (
+OWNER, WEB, WORKER, RELAY, BACKUP, ROTATOR = (
     "helpline_owner",
     "helpline_web",
     "helpline_worker",
     "helpline_relay",
     "helpline_backup",
+    "helpline_rotator",
 )
 PLAIN: LiteralString = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT"
 SERVER_VERSION = 180000
@@ -49,6 +50,13 @@ def prepare_database(
         for role, url in logins.items():
             _make_role(connection, role, PLAIN + " NOBYPASSRLS", unquote(urlsplit(url).password or ""))
         _make_role(connection, BACKUP, PLAIN + " BYPASSRLS", "")
+        # Nobody logs in as it: the worker steps down to it (SET LOCAL ROLE) to wrap keys anew, and reads nothing else.
+        _make_role(connection, ROTATOR, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT", "")
+        connection.execute(
+            sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(
+                sql.Identifier(ROTATOR), sql.Identifier(WORKER)
+            )
+        )
         _make_database(connection, database, template)
 
 

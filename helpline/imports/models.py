@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueCo
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_json, sealed_text
+from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_json, sealed_text, wrapped_key_column
 from helpline.foundation.db import Model
 
 
@@ -73,15 +73,15 @@ class ImportRow(Model):
     digest: Mapped[bytes] = mapped_column(LargeBinary)
     occurrence: Mapped[int]
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    call_key: Mapped[bytes] = mapped_column(LargeBinary)
+    call_key: Mapped[bytes] = wrapped_key_column()
     original: Mapped[bytes] = mapped_column(LargeBinary)
     narrative: Mapped[bytes | None] = mapped_column(LargeBinary)
     child_id: Mapped[uuid.UUID | None]
-    child_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    child_key: Mapped[bytes | None] = wrapped_key_column(nullable=True)
     child_name: Mapped[bytes | None] = mapped_column(LargeBinary)
     child_background: Mapped[bytes | None] = mapped_column(LargeBinary)
     caller_id: Mapped[uuid.UUID | None]
-    caller_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    caller_key: Mapped[bytes | None] = wrapped_key_column(nullable=True)
     caller_name: Mapped[bytes | None] = mapped_column(LargeBinary)
     caller_phone: Mapped[bytes | None] = mapped_column(LargeBinary)
     caller_phone_index: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -38,6 +38,7 @@ class Ports:
     session: Identify = lambda _token: None
     api_token: Identify = lambda _token: None
     portal_link: Identify = lambda _token: None
+    lock_link: Identify = lambda _token: None
 
 
 ports = Ports()

@@ -13,6 +13,8 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
+from helpline.foundation.crypto import keyring
+from helpline.foundation.crypto.keyring import NoKeys
 from helpline.foundation.errors import (
     Conflict,
     Forbidden,
@@ -49,6 +51,8 @@ def problem(status: int, code: str, errors: Any = None, **extra: Any) -> Respons
 
 
 def _page(status: int, code: str) -> Response:
+    if not keyring.is_open():
+        return closed_answer()
     return Response(render_template("error.html", status=status, code=code), status)
 
 
@@ -61,6 +65,15 @@ def _to_sign_in(error: Unauthenticated) -> Response:
     endpoint = "accounts.unlock" if error.code == "locked" else "accounts.sign_in"
     back = request.full_path.rstrip("?")
     return redirect(url_for(endpoint) + ("?" + urlencode({"next": back}) if back != "/" else ""))  # type: ignore[return-value]
+
+
+def closed_answer() -> Response:
+    """What everybody gets while the keys are locked: that it is closed, and nothing of what it is."""
+    if wants_json():
+        return problem(503, "closed")
+    response = Response(render_template("closed.html"), 503)
+    response.headers["HX-Refresh"] = "true"  # an htmx request would put the page into a piece of another
+    return response
 
 
 def _on_expected(error: HelplineError) -> Response:
@@ -105,6 +118,11 @@ def _on_database_away(error: Exception) -> Response:
     return response
 
 
+def _on_no_keys(_error: Exception) -> Response:
+    """The keys were locked while this request was being answered."""
+    return closed_answer()
+
+
 def _on_unfit(error: Exception) -> Response:
     """Input that no column can hold: U+0000, half a character, a number beyond its type, nesting without end."""
     log.warning("request.unfit", error=type(error).__name__)
@@ -138,5 +156,6 @@ def init_errors(app: Flask) -> None:
         app.register_error_handler(away, _on_database_away)
     for unfit in (DataError, UnicodeEncodeError, RecursionError):
         app.register_error_handler(unfit, _on_unfit)
+    app.register_error_handler(NoKeys, _on_no_keys)
     app.register_error_handler(IntegrityError, _on_collision)
     app.register_error_handler(Exception, _on_unknown)

@@ -8,8 +8,10 @@ from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 
-from helpline.foundation.access.permissions import Role
+from helpline.foundation.access.engine import holds
+from helpline.foundation.access.permissions import Permission, Role
 from helpline.foundation.context import current_context
+from helpline.foundation.crypto import keyring
 from helpline.web.guard import signed_in
 
 LOCALES = (("en", "English"), ("km", "ខ្មែរ"))
@@ -27,13 +29,14 @@ _RAIL = {
     "centre": ("accounts.centre", _l("Centre"), "centre"),
     "audit": ("oversight.audit", _l("Audit"), "audit"),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
+    "keys": ("keys.keys", _l("Keys"), "settings"),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
     Role.CASEWORKER: ("work", "cases", "agencies", "inbox"),
     Role.TEAM_SUPERVISOR: ("figures", "work", "cases", "call", "inbox"),
     Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports"),
-    Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix"),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix", "keys"),
     Role.AUDITOR: ("audit", "matrix"),
 }
 ROLE_LABELS = {
@@ -76,6 +79,8 @@ def _rail(role: str) -> list[RailEntry]:
 
 
 def _frame() -> dict[str, Any]:
+    if not keyring.is_open():  # nothing can be signed, nobody is known
+        return {"locale": str(current_app.extensions["helpline_locale"]())}
     who = signed_in()
     staff = who is not None and who.actor.role in _RAILS  # a partner's link has no session to lock or leave
     app = current_app
@@ -93,6 +98,7 @@ def _frame() -> dict[str, Any]:
         "drafts_done": g.get("drafts_done", ()),
         "leave_url": url_for("accounts.leave"),
         "sign_in_url": url_for("accounts.sign_in"),
+        "close_url": url_for("keys.ask_to_lock") if who and holds(who.actor, Permission.KEYS_LOCK) else None,
     } | {name: url_for(endpoint) for name, endpoint in _ADDRESSES.items() if staff and endpoint in app.view_functions}
 
 

@@ -6,7 +6,7 @@ written and everything committed, or nothing is.
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from flask import Flask, Response, abort, current_app, g, make_response, request
 from flask_login import LoginManager, current_user
@@ -17,11 +17,12 @@ from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission, SystemActor
 from helpline.foundation.clock import now
 from helpline.foundation.context import Channel, Context, current_context, system_actor
+from helpline.foundation.crypto import keyring
 from helpline.foundation.db import become, unit_of_work
-from helpline.foundation.errors import Conflict, Invalid, Unauthenticated
+from helpline.foundation.errors import Conflict, Invalid, NotFound, Unauthenticated
 from helpline.foundation.failpoints import failpoint
 from helpline.foundation.ids import new_id
-from helpline.web.credentials import SignedIn, ports
+from helpline.web.credentials import Identify, SignedIn, ports
 
 csrf = CSRFProtect()
 login_manager = LoginManager()
@@ -139,14 +140,36 @@ def public(*, retry: Retry | None = None) -> Callable[[View], View]:
 
 def portal(*, retry: Retry | None = None) -> Callable[[View], View]:
     """Admit the bearer of a partner's signed link: the route's `token`. The link itself is the proof of intent."""
+    return lambda view: _decorate(view, retry, _by_link("portal_link"), "portal")
 
+
+def lock_link() -> Callable[[View], View]:
+    """Admit the bearer of the prepared link that locks the keys: the route's `token`."""
+    return lambda view: _decorate(view, None, _by_link("lock_link"), "lock_link")
+
+
+def _by_link(port: Literal["portal_link", "lock_link"]) -> Callable[[Context, dict[str, Any]], None]:
     def admit(visitor: Context, kwargs: dict[str, Any]) -> None:
-        who = ports.portal_link(kwargs["token"])
+        identify: Identify = getattr(ports, port)  # now, since the ports are wired after the routes are made
+        who = identify(kwargs["token"])
         if who is None:
             raise Unauthenticated("link_invalid")
         _enter(who, visitor)
 
-    return lambda view: _decorate(view, retry, admit, "portal")
+    return admit
+
+
+def while_closed(view: View) -> View:
+    """Admit anybody, but only while the keys are locked: then no credential can be checked. Opens no unit of work."""
+
+    @functools.wraps(view)
+    def answer(**kwargs: Any) -> Response:
+        if keyring.is_open():
+            raise NotFound("page")
+        return make_response(view(**kwargs))
+
+    answer.helpline_guard = "while_closed"  # type: ignore[attr-defined]
+    return answer
 
 
 def unguarded(view: View) -> View:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpline.foundation.clock import real_now
+from helpline.foundation.crypto import keyring
 from helpline.foundation.db import db
 from helpline.web.guard import unguarded
 
@@ -26,7 +27,12 @@ def healthz() -> Response:
 @health.get("/readyz")
 @unguarded
 def readyz() -> tuple[Response, int]:
-    """Database, broker, relay, worker and beat all answer: the last three by what they wrote within 30 s."""
+    """Database, broker, relay, worker and beat all answer: the last three by what they wrote within 30 s.
+
+    While the keys are locked it says `closed` and no more.
+    """
+    if not keyring.is_open():
+        return jsonify(status="closed"), 503
     parts = {"database": False, "broker": _broker_answers()} | dict.fromkeys(PARTS, False)
     try:
         with db.engine.connect() as connection:

@@ -68,7 +68,8 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "audit:read": _l("See the audit"), "matrix:read": _l("See this matrix"), "agency:read": _l("See agencies"),
         "agency:edit": _l("Change agencies"), "user:read": _l("See staff"), "user:edit": _l("Change staff"),
         "centre:edit": _l("Change the centre and its teams"), "reference:read": _l("Use places and reasons"),
-        "account:own": _l("Keep their own account"),
+        "account:own": _l("Keep their own account"), "keys:lock": _l("Lock the keys in an emergency"),
+        "keys:rotate": _l("Renew the master key"),
     },
     "field_group": {
         "child_identity": _l("Who the child is"), "contact": _l("Phone and contact"),
@@ -84,6 +85,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
     "machine": {
         "visitor": _l("Not signed in"), "router": _l("Routing"), "reminder": _l("Reminders"),
         "messenger": _l("Messages"), "importer": _l("Old logs"), "keeper": _l("Set-up"),
+        "locker": _l("By the prepared link"), "rotator": _l("Renewal of the master key"),
     },
 }  # fmt: skip
 

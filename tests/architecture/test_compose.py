@@ -114,6 +114,19 @@ def test_secrets_are_files_and_all_are_made():
     assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
+def test_the_key_ring_is_where_it_can_be_replaced_and_only_where_it_is_opened():
+    """Both files are written beside and moved into place: that needs their folders, and neither may be a secret."""
+    mounts = {"./secrets/keys:/keys", "./machine:/machine"}
+    for name, service in OURS.items():
+        assert environment(name)["HELPLINE_KEYS_FILE"] == "/keys/keys"
+        assert environment(name)["HELPLINE_MACHINE_KEY_FILE"] == "/machine/key"
+        assert set(service.get("volumes", [])) == (mounts if name in {"prepare", "web", "worker"} else set())
+    recipe = (ROOT / "Makefile").read_text().split("\nsecrets:")[1].split("\n.PHONY")[0]
+    assert "HELPLINE_KEYS_FILE=secrets.new/keys/keys HELPLINE_MACHINE_KEY_FILE=machine/key" in recipe
+    assert "make-keys --holders $(HOLDERS)" in recipe
+    assert "machine/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_every_container_is_closed_and_bounded(name):
     service = SERVICES[name]

@@ -47,6 +47,7 @@ NO_CHILD = {
     "grants": {"effect", "kind", "reason"},
     "handled_events": {"handler"},
     "holidays": {"country", "names"},
+    "key_state": set(),
     "place_keys": {"country", "key"},
     "places": {"code", "country", "level", "names"},
     "reference_loads": {"digest"},
@@ -97,6 +98,7 @@ WHY = {
         "step": CODE,
     },
     "followups": {"kind": CODE, "outcome": CODE, "record_key": KEY, "risk_level": CODE, "state": CODE},
+    "key_rotations": {"table_name": "the name of one of our tables"},
     "messages": {
         "channel": CODE, "dedupe_key": CODES_AND_IDS, "error_code": CODE, "locale": CODE, "params": CODES_AND_IDS,
         "record_key": KEY, "state": CODE, "template": CODE,

@@ -36,6 +36,7 @@ PARTLY = json.dumps({"parts": {"database": True, "relay": False, "beat": True}})
 
 @pytest.mark.parametrize(("code", "body", "missing"), [
     (200, b"{}", []), (503, PARTLY, ["relay"]), (500, b"<h1>", ["web"]), (503, b"[]", ["web"]),
+    (503, b'{"status": "closed"}', ["keys"]),
 ])  # fmt: skip
 def test_the_answer_names_what_is_missing(code, body, missing):
     with answering(code, body) as address:
@@ -44,6 +45,12 @@ def test_the_answer_names_what_is_missing(code, body, missing):
 
 def test_no_answer_means_the_web_process():
     assert missing_parts(f"http://127.0.0.1:{free_port()}") == ["web"]
+
+
+def test_while_the_keys_are_locked_no_part_is_ill():
+    """A container that is started again for it would be as closed as before."""
+    with answering(503, b'{"status": "closed"}') as address:
+        assert [main(address), main(address, "worker"), main(address, "beat")] == [1, 0, 0]
 
 
 def test_one_part_is_judged_by_itself():

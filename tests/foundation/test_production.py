@@ -46,7 +46,7 @@ def test_running_embedded_servers_are_no_servers_of_its_own(tmp_path):
 
 @pytest.fixture
 def own_keys(tmp_path):
-    make_keys(tmp_path / "keys.json", generated=False)
+    make_keys(tmp_path / "keys.json", generated=False, holders=2)
     return KeyRing.open(tmp_path / "keys.json")
 
 
@@ -56,6 +56,20 @@ def test_generated_keys_are_refused(settings, tmp_path):
     with pytest.raises(SettingsError, match="refuses generated keys"):
         refuse_unfit(replace(settings, env="production"), ring)
     refuse_unfit(settings, ring)
+
+
+def test_keys_that_nobody_could_open_after_a_lock_are_refused(settings, tmp_path):
+    make_keys(tmp_path / "keys.json", generated=False)
+    ring = KeyRing.open(tmp_path / "keys.json")
+    with pytest.raises(SettingsError, match="make-key-shares"):
+        refuse_unfit(replace(settings, env="production"), ring)
+    refuse_unfit(settings, ring)
+    ring.make_shares(2)
+    refuse_unfit(replace(settings, env="production"), KeyRing.open(tmp_path / "keys.json"))
+
+
+def test_locked_keys_are_no_reason_not_to_start(settings):
+    refuse_unfit(replace(settings, env="production"), None)
 
 
 def test_plain_logins_and_own_keys_are_taken(settings, own_keys):

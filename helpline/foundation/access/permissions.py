@@ -39,6 +39,8 @@ class Permission(StrEnum):
     CENTRE_EDIT = "centre:edit"
     REFERENCE_READ = "reference:read"
     OWN_ACCOUNT = "account:own"
+    KEYS_LOCK = "keys:lock"
+    KEYS_ROTATE = "keys:rotate"
 
 
 class Scope(StrEnum):
@@ -96,4 +98,6 @@ class SystemActor(StrEnum):
     REMINDER = "reminder"  # plans and reminds of follow-ups, escalates
     MESSENGER = "messenger"  # delivers messages
     IMPORTER = "importer"  # brings old logs in, for the user who asked
+    LOCKER = "locker"  # whoever holds the prepared link: it locks the keys and does nothing else
+    ROTATOR = "rotator"  # wraps records' keys under a new master key
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance

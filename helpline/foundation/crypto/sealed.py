@@ -75,6 +75,20 @@ def sealed_columns(metadata: MetaData) -> dict[str, set[str]]:
     return {table: columns for table, columns in found.items() if columns}
 
 
+def wrapped_key_column(*, nullable: bool = False) -> MappedColumn[Any]:
+    """A column of a wrapped key on its way to the row it belongs to: no master key that wrapped it may go."""
+    return mapped_column(LargeBinary, nullable=nullable, info={"wrapped_key": True})
+
+
+def wrapped_keys(metadata: MetaData) -> dict[str, set[str]]:
+    """Which columns of which tables hold wrapped keys: every `record_key`, and those of `wrapped_key_column`."""
+    found = {
+        t.name: {c.name for c in t.columns if c.name == "record_key" or c.info.get("wrapped_key")}
+        for t in metadata.sorted_tables
+    }
+    return {table: columns for table, columns in found.items() if columns}
+
+
 def seal_values(table: str, row_id: UUID, plain: Mapping[str, Any], record_key: bytes | None = None) -> dict[str, Any]:
     """Values for a core insert: `{"narrative_sealed": "…"}` becomes ciphertexts plus `record_key`. None stays None.
 

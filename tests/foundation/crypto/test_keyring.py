@@ -7,13 +7,25 @@ import stat
 
 import pytest
 
-from helpline.foundation.crypto import keyring
+from helpline.foundation.crypto import keyfile, keyring
+from helpline.foundation.crypto.document import SECRET_NAMES
 from helpline.foundation.crypto.keyring import KeyRing, KeyRingError, Tampered, make_keys, wrapped_under
 
 
-def rewrite(path, **changes):
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps({k: v for k, v in (document | changes).items() if v is not None}))
+def inside(path):
+    """What the key file seals, opened as an attacker with both files would."""
+    machine = keyfile.read_machine(keyfile.machine_beside(path))
+    outside = json.loads(path.read_text())
+    return json.loads(
+        keyfile.unseal(keyfile.unseal(machine, outside["machine"], keyfile.MACHINE), outside["ring"], keyfile.RING)
+    )
+
+
+def plain(path, **changes):
+    """The same keys in the plain format of before, without a machine key."""
+    document = {"format": 1, **inside(path), **changes}
+    path.write_text(json.dumps({k: v for k, v in document.items() if v is not None}))
+    keyfile.machine_beside(path).unlink()
 
 
 def test_a_new_ring_is_for_its_owner_only_and_says_whether_it_was_generated(key_path, tmp_path):
@@ -21,7 +33,9 @@ def test_a_new_ring_is_for_its_owner_only_and_says_whether_it_was_generated(key_
     assert KeyRing.open(key_path).generated is True
     make_keys(tmp_path / "own.json", generated=False)
     assert KeyRing.open(tmp_path / "own.json").generated is False
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["keys.json", "own.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "keys.json", "keys.json.machine", "own.json", "own.json.machine",
+    ]  # fmt: skip
 
 
 def test_the_mode_does_not_depend_on_the_umask(tmp_path):
@@ -39,12 +53,12 @@ def test_keys_are_never_overwritten(key_path):
     with pytest.raises(KeyRingError, match="already holds keys"):
         make_keys(key_path, generated=True)
     assert key_path.read_bytes() == before
-    assert [p.name for p in key_path.parent.iterdir()] == ["keys.json"]
+    assert sorted(p.name for p in key_path.parent.iterdir()) == ["keys.json", "keys.json.machine"]
 
 
 def test_every_key_is_32_bytes_and_none_is_like_another(key_path):
-    document = json.loads(key_path.read_text())
-    keys = [document["master"]["1"], *(document[name] for name in keyring.SECRET_NAMES)]
+    document = inside(key_path)
+    keys = [document["master"]["1"], *(document[name] for name in SECRET_NAMES)]
     assert {len(base64.b64decode(k)) for k in keys} == {32}
     assert len(set(keys)) == 5
     ring = KeyRing.open(key_path)
@@ -65,7 +79,7 @@ SHORT = base64.b64encode(bytes(31)).decode()
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
+        {"format": 3},
         {"master": None},
         {"master": {}},
         {"master": "no"},
@@ -77,7 +91,7 @@ SHORT = base64.b64encode(bytes(31)).decode()
     ],
 )
 def test_a_damaged_ring_is_refused_without_showing_keys(key_path, changes):
-    rewrite(key_path, **changes)
+    plain(key_path, **changes)
     with pytest.raises(KeyRingError) as refusal:
         KeyRing.open(key_path)
     assert str(key_path) in str(refusal.value)
@@ -106,7 +120,7 @@ def test_a_pipe_in_the_place_of_the_file_does_not_hang(tmp_path):
 def test_nothing_of_the_keys_shows(key_path):
     ring = KeyRing.open(key_path)
     shown = repr(ring) + str(ring) + f"{ring!r:>5}"
-    for secret in (ring.master(1), *(ring.secret(n) for n in keyring.SECRET_NAMES)):
+    for secret in (ring.master(1), *(ring.secret(n) for n in SECRET_NAMES)):
         assert base64.b64encode(secret).decode() not in shown
         assert repr(secret) not in shown
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):
@@ -123,7 +137,7 @@ def test_a_new_master_is_used_at_once_and_the_old_one_still_opens(key_path):
     assert (wrapped_under(old), wrapped_under(new)) == (1, 2)
     assert ring.unwrap(old, b"row") == ring.unwrap(new, b"row") == b"k" * 32
     assert stat.S_IMODE(key_path.stat().st_mode) == 0o600
-    assert [p.name for p in key_path.parent.iterdir()] == ["keys.json"]
+    assert sorted(p.name for p in key_path.parent.iterdir()) == ["keys.json", "keys.json.machine"]
 
 
 def test_a_process_that_runs_meets_a_master_added_by_another(key_path):
