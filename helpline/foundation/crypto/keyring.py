@@ -10,6 +10,7 @@ takes the master keys out of the process: give `install` a `KeyWrapper` that cal
 import base64
 import binascii
 import fcntl
+import hmac
 import json
 import os
 import secrets
@@ -23,7 +24,7 @@ from typing import Any, Literal, NoReturn, Protocol, cast, get_args
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-SecretName = Literal["index", "context", "link", "cookie"]
+SecretName = Literal["index", "context", "link", "cookie", "checkpoint"]
 SECRET_NAMES: tuple[SecretName, ...] = get_args(SecretName)
 KEY_BYTES = 32
 _FORMAT = 1
@@ -65,7 +66,7 @@ class KeyRing:
         if document.get("format") != _FORMAT or not isinstance(document.get("master"), dict):
             raise KeyRingError(f"The key file {path} is not a key ring; make one with `flask make-keys`.")
         self.generated = document.get("generated") is not False
-        self._secrets = {name: _decoded(path, name, document.get(name)) for name in SECRET_NAMES}
+        self._secrets = {name: _decoded(path, name, text) for name, text in _completed(path, document).items()}
         self._take(document)
 
     @classmethod
@@ -185,6 +186,17 @@ def _decoded(path: Path, name: str, text: object) -> bytes:
     if len(key) != KEY_BYTES:
         raise KeyRingError(f"The key '{name}' in {path} is missing or not {KEY_BYTES} bytes; restore it from a backup.")
     return key
+
+
+def _completed(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The named secrets; files from before there was "checkpoint" have one that follows from "link".
+
+    Not from "context": whoever owns the database holds that one, and must not be able to sign checkpoints.
+    """
+    found: dict[str, Any] = {name: document.get(name) for name in SECRET_NAMES}
+    if "checkpoint" not in document:
+        found["checkpoint"] = _encoded(hmac.digest(_decoded(path, "link", found["link"]), b"checkpoint", "sha256"))
+    return found
 
 
 def _encoded(key: bytes) -> str:

@@ -46,7 +46,18 @@ def test_every_key_is_32_bytes_and_none_is_like_another(key_path):
     document = json.loads(key_path.read_text())
     keys = [document["master"]["1"], *(document[name] for name in keyring.SECRET_NAMES)]
     assert {len(base64.b64decode(k)) for k in keys} == {32}
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6
+
+
+def test_a_file_from_before_checkpoints_were_signed_still_opens(key_path):
+    document = json.loads(key_path.read_text())
+    del document["checkpoint"]
+    key_path.write_text(json.dumps(document))
+    first, second = keyring.KeyRing.open(key_path), keyring.KeyRing.open(key_path)
+    assert first.secret("checkpoint") == second.secret("checkpoint")
+    assert len({first.secret(name) for name in keyring.SECRET_NAMES}) == len(keyring.SECRET_NAMES)
+    first.add_master()
+    assert keyring.KeyRing.open(key_path).secret("checkpoint") == first.secret("checkpoint")
     ring = KeyRing.open(key_path)
     assert base64.b64encode(ring.secret("context")).decode() == document["context"]
     assert base64.b64encode(ring.master(1)).decode() == document["master"]["1"]
