@@ -15,6 +15,7 @@ celery.conf.update(
         "workers.heartbeat",
         "workers.imports",
         "workers.notifications",
+        "workers.oversight",
         "workers.referrals",
         "workers.subscriptions",
     ],
@@ -37,7 +38,7 @@ celery.conf.update(
     timezone="UTC",
     beat_max_loop_interval=1,
 )
-celery.conf.task_routes = {"imports.*": {"queue": "slow"}}
+celery.conf.task_routes = {"imports.*": {"queue": "slow"}, "oversight.verify_audit": {"queue": "slow"}}
 
 
 @setup_logging.connect

@@ -32,11 +32,13 @@ SEALED = {
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "messages": {"address_sealed"},
     "persons": {"name_sealed", "phone_sealed"},
+    "reading_alerts": {"note_sealed"},
     "referral_asks": {"decline_note_sealed"},
 }
 # Tables in which no child stands: reference data, the directory, staff, and the machinery.
 NO_CHILD = {
-    "agencies", "agency_coverage", "agency_services", "api_tokens", "call_import_mappings", "case_counters", "centres",
+    "agencies", "agency_coverage", "agency_services", "api_tokens", "audit_checkpoints", "audit_followers",
+    "audit_leaves", "audit_pending", "call_import_mappings", "case_counters", "centres",
     "credentials", "grants", "handled_events", "holidays", "place_keys", "places", "reference_loads", "taxonomies",
     "taxonomy_terms", "team_members", "teams", "user_sessions", "users",
 }  # fmt: skip
@@ -91,6 +93,7 @@ WHY = {
         "living_situation": LINE, "nationality": LINE, "phone_index": HMAC, "record_key": KEY, "role": CODE,
         "schooling": LINE,
     },
+    "reading_alerts": {"kind": CODE, "record_key": KEY},
     "referral_asks": {
         "decline_reason": CODE, "excluded": CODES_AND_IDS, "reasons": CODES_AND_IDS, "record_key": KEY, "state": CODE,
     },

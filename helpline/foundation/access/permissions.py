@@ -31,6 +31,10 @@ class Permission(StrEnum):
     DELIVERY_RESOLVE = "delivery:resolve"
     FIGURES_READ = "figures:read"
     AUDIT_READ = "audit:read"
+    AUDIT_SEAL = "audit:seal"
+    ALERT_READ = "alert:read"
+    ALERT_RAISE = "alert:raise"
+    ALERT_SETTLE = "alert:settle"
     MATRIX_READ = "matrix:read"
     AGENCY_READ = "agency:read"
     AGENCY_EDIT = "agency:edit"
@@ -96,4 +100,6 @@ class SystemActor(StrEnum):
     REMINDER = "reminder"  # plans and reminds of follow-ups, escalates
     MESSENGER = "messenger"  # delivers messages
     IMPORTER = "importer"  # brings old logs in, for the user who asked
+    NOTARY = "notary"  # gives audit entries their place in the hash tree, signs checkpoints, hands them to witnesses
+    WATCHER = "watcher"  # looks through the audit for unusual reading
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance

@@ -81,7 +81,7 @@ def inclusion_proof(place: int, size: int, subtree: Subtree) -> list[bytes]:
 
 
 def consistency_proof(old: int, new: int, subtree: Subtree) -> list[bytes]:
-    """PROOF(m, D[n]): what shows that the tree of `new` leaves begins with the one of `old`. Empty when nothing grew."""
+    """PROOF(m, D[n]): what shows that the tree of `new` leaves begins with the one of `old`. Empty if none grew."""
     if old in {0, new}:
         return []
     start, stop, proof, whole = 0, new, [], True
