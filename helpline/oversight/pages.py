@@ -79,7 +79,7 @@ def _again(problem: Invalid | ValidationError | Conflict, alert_id: uuid.UUID) -
 @guard(Permission.ALERT_SETTLE, retry=_again)
 def settle(alert_id: uuid.UUID) -> Response:
     """Somebody asked, and says what they found."""
-    found = SettleIn().load({"note": request.form.get("note", "")})
+    found = SettleIn().load({"note": request.form.get(f"note-{alert_id}", "")})
     watching.settle_alert(acting(), alert_id, found["note"])
     return redirect(url_for("oversight.alerts"))
 
