@@ -5,8 +5,10 @@ database: make-keys, prepare-database and prepare.
 """
 
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import click
@@ -24,7 +26,7 @@ from helpline.accounts.services.staff import invite_user
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.demo.services import ACCOUNTS, load_demo
 from helpline.foundation.access.permissions import Role, SystemActor
-from helpline.foundation.context import Channel, system_context
+from helpline.foundation.context import Channel, Context, system_context
 from helpline.foundation.crypto import keyring
 from helpline.foundation.crypto.keyfile import destroy_machine, machine_beside
 from helpline.foundation.crypto.keyring import KeyRing, KeyRingError, make_keys
@@ -39,6 +41,8 @@ from helpline.keys.models import KeyRotation
 from helpline.keys.queries import find_open, get_rotation
 from helpline.keys.services import rotating
 from helpline.keys.services.locking import lock_keys, open_keys
+from helpline.oversight.gateways import read_witness_file
+from helpline.oversight.services import verifying
 from helpline.reference.services import load_reference
 from helpline.settings import ROOT, Settings, SettingsError, load_settings
 
@@ -272,6 +276,53 @@ def import_calls(
         write_rejects(rejects, outcome.rejects)
     for sentence in outcome.sentences():
         click.echo(sentence)
+
+
+@main.command("verify-audit", with_appcontext=False)
+@click.option("--witness", type=click.Path(path_type=Path), help="The file that a witness kept.")
+@click.option("--entry", "entry_id", type=click.UUID, help="Prove that this entry stands under the last checkpoint.")
+def verify_audit(witness: Path | None, entry_id: uuid.UUID | None) -> None:
+    """Prove that nothing in the audit was edited, removed, reordered, inserted or forked; ends with 1 otherwise."""
+    with ScriptInfo(app_import_path=WORKER_APP).load_app().app_context():
+        try:
+            wrong = _prove(entry_id) if entry_id else _verify(witness)
+        except (Invalid, NotFound, OSError) as problem:
+            raise click.ClickException(_say(problem) if isinstance(problem, HelplineError) else str(problem)) from None
+        finally:
+            db.engine.dispose()
+    raise SystemExit(wrong)
+
+
+def _verify(witness: Path | None) -> int:
+    texts, torn = read_witness_file(witness) if witness else ([], False)
+    if torn:
+        click.echo("The witness's last line is cut short and left out.")
+    with _notary() as ctx:
+        state = verifying.begin(ctx, verifying.read_witness(texts))
+    while not state.over:
+        with _notary() as ctx:
+            verifying.verify_part(ctx, state)
+    for sentence in verifying.sentences(state):
+        click.echo(sentence)
+    return 1 if state.finding else 0
+
+
+def _prove(entry_id: uuid.UUID) -> int:
+    with _notary() as ctx:
+        place, checkpoint, proof, leads = verifying.prove_inclusion(ctx, entry_id)
+    click.echo(
+        f"Entry {entry_id} has place {place} of {checkpoint.size}; checkpoint {checkpoint.number}, {checkpoint.at}."
+    )
+    for node in proof:
+        click.echo(f"  {node}")
+    click.echo(
+        "It is in the audit: this leads to the root that was signed." if leads else "It does NOT lead to the root."
+    )
+    return 0 if leads else 1
+
+
+def _notary() -> AbstractContextManager[Context]:
+    return unit_of_work(system_context(SystemActor.NOTARY, channel=Channel.CLI))
 
 
 def _say(problem: HelplineError) -> str:

@@ -83,6 +83,20 @@ class Settings:
     session_idle_minutes: int = _option("SESSION_IDLE_MINUTES", 15, "the page locks after so long without a touch")
     session_hours: int = _option("SESSION_HOURS", 12, "a session ends after so long, whatever is done in it")
     upload_limit_bytes: int = _option("UPLOAD_LIMIT_BYTES", 64 * 1024 * 1024, "largest request body")
+    audit_witness_path: Path = _option(
+        "AUDIT_WITNESS_FILE",
+        Path(),
+        "a file outside this machine (a share, a device) that keeps the audit's checkpoints",
+    )
+    audit_witness_url: str = _option(
+        "AUDIT_WITNESS_URL", "", "an address to which checkpoints are posted (http or https)"
+    )
+    audit_witness_mail: str = _option(
+        "AUDIT_WITNESS_MAIL", "", "an address to which the newest checkpoint is mailed hourly"
+    )
+    audit_witness_minutes: int = _option(
+        "AUDIT_WITNESS_MINUTES", 10, "auditors are alarmed when no witness was reached for so long"
+    )
     embedded: bool = field(default=False)  # the addresses are those of the embedded servers; no variable sets this
 
     @property
@@ -183,6 +197,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         if option.metadata and option.metadata["env"] in texts
     }
     settings = Settings(**values, embedded=bool(addresses))
+    if settings.audit_witness_url and not settings.audit_witness_url.startswith(("https://", "http://")):
+        raise SettingsError("AUDIT_WITNESS_URL must begin with https:// or http://")
     if settings.production:
         _refuse_in_production(settings)
     return settings

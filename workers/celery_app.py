@@ -16,6 +16,7 @@ celery.conf.update(
         "workers.imports",
         "workers.keys",
         "workers.notifications",
+        "workers.oversight",
         "workers.referrals",
         "workers.subscriptions",
     ],
@@ -38,7 +39,7 @@ celery.conf.update(
     timezone="UTC",
     beat_max_loop_interval=1,
 )
-celery.conf.task_routes = {"imports.*": {"queue": "slow"}}
+celery.conf.task_routes = {"imports.*": {"queue": "slow"}, "oversight.verify_audit": {"queue": "slow"}}
 
 
 @setup_logging.connect

@@ -21,6 +21,9 @@ LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "invitation": _password_link,
     "new_password": _password_link,
     "referral_asked": referrals.link_path,
+    "reading_alert": lambda _params: "/alerts",
+    "witness_late": lambda _params: "/audit",
+    "audit_broken": lambda _params: "/audit",
 }
 
 

@@ -9,5 +9,9 @@ celery.conf.beat_schedule = {
     "remind": {"task": "followups.remind_due", "schedule": 2.0, "options": {"expires": 10}},
     "escalate": {"task": "followups.escalate_due", "schedule": 2.0, "options": {"expires": 10}},
     "rotate": {"task": "keys.rotate", "schedule": 2.0, "options": {"expires": 10}},
+    "seal": {"task": "oversight.seal_entries", "schedule": 20.0, "options": {"expires": 30}},
+    "witness": {"task": "oversight.give_checkpoints", "schedule": 10.0, "options": {"expires": 30}},
+    "watch": {"task": "oversight.watch_reading", "schedule": 30.0, "options": {"expires": 60}},
+    "verify": {"task": "oversight.verify_audit", "schedule": 600.0, "options": {"expires": 600}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

@@ -387,9 +387,10 @@ def _tell(
     ctx: Context, case: Case, action: CaseAction, details: dict[str, Any], note_id: uuid.UUID | None = None, *,
     fields: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """The same deed for the timeline and for the audit."""
+    """The same deed for the timeline and for the audit, which names the note that says why."""
     _add_line(ctx, case.id, case.centre_id, action=action, details=details, note_id=note_id)
-    record(ctx, action.value, "case", case.id, fields=fields, centre_id=case.centre_id)
+    why = {"note_id": note_id} if note_id else {}
+    record(ctx, action.value, "case", case.id, fields=fields, centre_id=case.centre_id, **why)
 
 
 def _add_line(ctx: Context, case_id: uuid.UUID, centre_id: uuid.UUID, **line: Any) -> None:

@@ -133,7 +133,8 @@ def discard(import_id: uuid.UUID) -> AnyResponse:
 @guard(Permission.CALL_IMPORT)
 def rejects(import_id: uuid.UUID) -> Response:
     """The rows that were not taken, with line and reason: safe to open in a spreadsheet."""
-    report = ImportOut(only=("id", "report")).dump(queries.get_import(import_id))["report"] or {"rejects": []}
+    found = steps.take_out_rejects(acting(), import_id)
+    report = ImportOut(only=("id", "report")).dump(found)["report"] or {"rejects": []}
     out = io.StringIO()
     out.write("\ufeff")
     write_rejects(out, (Rejected(*each) for each in report["rejects"]))

@@ -28,6 +28,7 @@ _RAIL = {
     "people": ("accounts.list_users", _l("Staff"), "people"),
     "centre": ("accounts.centre", _l("Centre"), "centre"),
     "audit": ("oversight.audit", _l("Audit"), "audit"),
+    "alerts": ("oversight.alerts", _l("Alerts"), "find"),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
     "keys": ("keys.keys", _l("Keys"), "settings"),
 }
@@ -35,9 +36,9 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
     Role.CASEWORKER: ("work", "cases", "agencies", "inbox"),
     Role.TEAM_SUPERVISOR: ("figures", "work", "cases", "call", "inbox"),
-    Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports"),
+    Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports", "alerts"),
     Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix", "keys"),
-    Role.AUDITOR: ("audit", "matrix"),
+    Role.AUDITOR: ("audit", "alerts", "matrix"),
 }
 ROLE_LABELS = {
     Role.OPERATOR: _l("Operator"), Role.CASEWORKER: _l("Caseworker"), Role.TEAM_SUPERVISOR: _l("Team supervisor"),

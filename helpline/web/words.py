@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from flask import Flask
 from flask_babel import lazy_gettext as _l
 
+from helpline.web.deeds import DEEDS, RECORDS
+
 WORDS: Mapping[str, Mapping[str, object]] = {
     "risk": {"immediate": _l("Immediate"), "high": _l("High"), "medium": _l("Medium"), "low": _l("Low")},
     "channel": {
@@ -65,7 +67,10 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "message:read": _l("Read their inbox"), "message:send": _l("Send messages"),
         "delivery:read": _l("See mail that may not have arrived"),
         "delivery:resolve": _l("Settle mail that may not have arrived"), "figures:read": _l("See figures"),
-        "audit:read": _l("See the audit"), "matrix:read": _l("See this matrix"), "agency:read": _l("See agencies"),
+        "audit:read": _l("See the audit"), "audit:seal": _l("Seal the audit"),
+        "alert:read": _l("See alerts about reading"),
+        "alert:raise": _l("Raise alerts about reading"), "alert:settle": _l("Settle alerts about reading"),
+        "matrix:read": _l("See this matrix"), "agency:read": _l("See agencies"),
         "agency:edit": _l("Change agencies"), "user:read": _l("See staff"), "user:edit": _l("Change staff"),
         "centre:edit": _l("Change the centre and its teams"), "reference:read": _l("Use places and reasons"),
         "account:own": _l("Keep their own account"), "keys:lock": _l("Lock the keys in an emergency"),
@@ -78,14 +83,22 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "case_administration": _l("Steps and dates of the case"), "statistics": _l("What is counted"),
         "directory": _l("Agencies, staff and places"), "account": _l("Their own account"),
     },
+    "record": RECORDS,
+    "deed": DEEDS,
+    "witness": {"file": _l("a file"), "webhook": _l("an address on the net"), "mail": _l("mail")},
+    "alert": {
+        "many_in_hour": _l("Many records within an hour"), "many_in_day": _l("Many records in a day"),
+        "at_night": _l("Records read at night"), "denied": _l("Tried to read a record that is closed to them"),
+    },
     "door": {
         "page": _l("by page"), "api": _l("by API"), "portal": _l("by an agency's link"), "worker": _l("by itself"),
         "cli": _l("by command"),
     },
     "machine": {
         "visitor": _l("Not signed in"), "router": _l("Routing"), "reminder": _l("Reminders"),
-        "messenger": _l("Messages"), "importer": _l("Old logs"), "keeper": _l("Set-up"),
         "locker": _l("By the prepared link"), "rotator": _l("Renewal of the master key"),
+        "messenger": _l("Messages"), "importer": _l("Old logs"), "notary": _l("Seal of the audit"),
+        "watcher": _l("Watch over reading"), "keeper": _l("Set-up"),
     },
 }  # fmt: skip
 

@@ -88,7 +88,9 @@ DOORS = {
         api_accounts.create_team api_accounts.edit_team api_accounts.edit_centre api_accounts.invite_user
         api_accounts.get_user api_accounts.edit_user api_accounts.deactivate_user api_accounts.invite_again
         api_accounts.reactivate_user""",
-    AUDITOR: "oversight.audit api_oversight.list_entries",
+    AUDITOR: "oversight.audit api_oversight.list_entries api_oversight.read_standing",
+    AUDITOR | {"supervisor"}: """
+        oversight.alerts oversight.settle api_oversight.list_alerts api_oversight.settle_alert""",
     ADMIN | AUDITOR: "oversight.matrix api_oversight.read_matrix",
 }
 ADMITTED = {endpoint: who for who, endpoints in DOORS.items() for endpoint in endpoints.split()}

@@ -32,6 +32,7 @@ SEALED = {
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "messages": {"address_sealed"},
     "persons": {"background_sealed", "name_sealed", "phone_sealed"},
+    "reading_alerts": {"note_sealed"},
     "referral_asks": {"decline_note_sealed"},
 }
 # Tables in which no child stands (reference data, the directory, staff, the machinery), and their columns of words.
@@ -40,6 +41,10 @@ NO_CHILD = {
     "agency_coverage": set(),
     "agency_services": {"service", "sexes"},
     "api_tokens": {"name", "scopes", "token_hash"},
+    "audit_checkpoints": {"note", "peaks", "proof"},
+    "audit_followers": {"error_code", "name"},
+    "audit_leaves": {"leaf_hash"},
+    "audit_pending": set(),
     "call_import_mappings": {"document", "name"},
     "case_counters": set(),
     "centres": {"code", "country", "languages", "name", "phone", "risk_clocks", "timezone"},
@@ -108,6 +113,7 @@ WHY = {
         "age_known": CODE, "disability": CODE, "gender": CODE, "language": CODE, "phone_index": HMAC,
         "record_key": KEY, "role": CODE,
     },
+    "reading_alerts": {"kind": CODE, "record_key": KEY},
     "referral_asks": {
         "decline_reason": CODE, "excluded": CODES_AND_IDS, "reasons": CODES_AND_IDS, "record_key": KEY, "state": CODE,
     },

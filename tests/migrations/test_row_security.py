@@ -15,6 +15,7 @@ from helpline.followups import policy as followups
 from helpline.imports import policy as imports
 from helpline.keys import policy as keys
 from helpline.notifications import policy as notifications
+from helpline.oversight import policy as oversight
 from helpline.people import policy as people
 from helpline.referrals import policy as referrals
 
@@ -31,6 +32,8 @@ OPEN_TO_ALL = {  # tables without row security, and why
     "taxonomies": "public reference data",
     "taxonomy_terms": "public reference data",
 }
+NOTARY, WATCHER = (f"(SELECT app.actor() ->> 'r') = '{name}'" for name in ("notary", "watcher"))
+READS_AUDIT = "(SELECT app.actor() -> 's' ? 'audit')"
 ACTING = "(SELECT app.actor_id()) IS NOT NULL"
 POLICIES = {  # (table, policy): command, rows seen, rows written; None: the table has no such half
     ("agencies", "agencies_rows"): ("ALL", agencies.AGENCIES, agencies.AGENCIES),
@@ -40,6 +43,16 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("api_tokens", "api_tokens_rows"): ("ALL", accounts.OWNED, accounts.API_TOKENS_WRITTEN),
     ("audit_entries", "audit_entries_read"): ("SELECT", "centre_id = ANY ((SELECT app.centres_of('audit'))::uuid[])", None),
     ("audit_entries", "audit_entries_write"): ("INSERT", None, "actor_id = (SELECT app.actor_id())"),
+    ("audit_checkpoints", "audit_checkpoints_read"): ("SELECT", f"{NOTARY} OR {READS_AUDIT}", None),
+    ("audit_checkpoints", "audit_checkpoints_write"): ("INSERT", None, NOTARY),
+    ("audit_entries", "audit_entries_house"): ("SELECT", f"centre_id IS NULL AND {READS_AUDIT}", None),
+    ("audit_entries", "audit_entries_seal"): ("SELECT", NOTARY, None),
+    ("audit_followers", "audit_followers_move"): ("ALL", f"{NOTARY} OR {WATCHER}", None),
+    ("audit_followers", "audit_followers_read"): ("SELECT", READS_AUDIT, None),
+    ("audit_leaves", "audit_leaves_read"): ("SELECT", f"{NOTARY} OR {WATCHER}", None),
+    ("audit_leaves", "audit_leaves_write"): ("INSERT", None, NOTARY),
+    ("audit_pending", "audit_pending_rows"): ("ALL", NOTARY, None),
+    ("reading_alerts", "reading_alerts_rows"): ("ALL", oversight.READING_ALERTS, oversight.READING_ALERTS),
     ("call_children", "call_children_rows"): ("ALL", calls.PART_OF_CALL, calls.PART_OF_CALL),
     ("call_drafts", "call_drafts_rows"): ("ALL", calls.DRAFTS, calls.DRAFTS),
     ("call_identities", "call_identities_rows"): ("ALL", imports.IMPORTS, imports.IMPORTS),
@@ -77,7 +90,10 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("users", "users_rows"): ("ALL", accounts.USERS, accounts.USERS),
 }  # fmt: skip
 RESTRICTIVE = {"persons_not_to_partners"}
-KEEPERS_ALONE = {"centres_create": "{helpline_worker}"}
+WORKERS_ALONE = dict.fromkeys(
+    ("audit_checkpoints_write", "audit_entries_seal", "audit_followers_move", "audit_leaves_read", "audit_leaves_write",
+     "audit_pending_rows", "centres_create"), "{helpline_worker}",
+)  # fmt: skip
 
 S, SI, SIU, ALL = "SELECT", "SELECT INSERT", "SELECT INSERT UPDATE", "SELECT INSERT UPDATE DELETE"
 PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
@@ -86,7 +102,11 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "agency_services": (ALL, SIU, ""),
     "alembic_version": ("", "", ""),
     "api_tokens": ("INSERT", "", ""),
+    "audit_checkpoints": (S, SI, ""),
     "audit_entries": (SI, SI, ""),
+    "audit_followers": (S, SIU, ""),
+    "audit_leaves": ("", SI, ""),
+    "audit_pending": ("", "SELECT DELETE", ""),
     "call_children": (ALL, SIU, ""),
     "call_drafts": (ALL, S, ""),
     "call_identities": ("", SI, ""),
@@ -117,6 +137,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "persons": (SIU, SIU, ""),
     "place_keys": (S, S, ""),
     "places": (S, S, ""),
+    "reading_alerts": (S, SI, ""),
     "reference_loads": ("", "", ""),
     "referral_asks": (SIU, SIU, ""),
     "referrals": (SIU, SIU, ""),
@@ -134,6 +155,7 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("grants", "helpline_worker", "UPDATE"): "ended_at",
     ("key_rotations", "helpline_web", "UPDATE"): "retire_asked_at",
     ("key_state", "helpline_web", "UPDATE"): "link_centre_id link_version",
+    ("reading_alerts", "helpline_web", "UPDATE"): "note_sealed settled_at settled_by",
     ("user_sessions", "helpline_web", "SELECT"): "created_at ended_at id locked_at seen_at user_id",
     ("user_sessions", "helpline_web", "UPDATE"): "ended_at locked_at seen_at",
 }
@@ -172,7 +194,7 @@ def test_no_rule_is_in_force_that_no_slice_wrote(connection):
         (table, name): (
             command,
             "RESTRICTIVE" if name in RESTRICTIVE else "PERMISSIVE",
-            KEEPERS_ALONE.get(name, "{helpline_web,helpline_worker}"),
+            WORKERS_ALONE.get(name, "{helpline_web,helpline_worker}"),
         )
         for (table, name), (command, _seen, _written) in POLICIES.items()
     }

@@ -58,9 +58,9 @@ def correct_call(ctx: Context, command: CorrectCall) -> Call:
         db.session.execute(insert(CallChild).values(told.child_rows(call.id, call.centre_id, children)))
     if resolved.term_ids:
         db.session.execute(insert(CallTerm).values(told.term_rows(call.id, call.centre_id, resolved.term_ids)))
-    _keep(ctx, call, CallChange.CORRECTED, before, command.reason)
+    kept = _keep(ctx, call, CallChange.CORRECTED, before, command.reason)
     fields = changed(before, snapshot(queries.get_call(call.id)))
-    record(ctx, "call.corrected", "call", call.id, fields=fields, centre_id=call.centre_id)
+    record(ctx, "call.corrected", "call", call.id, fields=fields, centre_id=call.centre_id, version_id=kept)
     publish(ctx, CallCorrected(call.id, call.centre_id, call.risk_level))
     return call
 
@@ -76,8 +76,8 @@ def void_call(ctx: Context, call_id: uuid.UUID, version: int, reason: str) -> Ca
     call = _open_for_change(call_id, version)
     before = snapshot(queries.get_call(call.id))
     call.voided_at, call.void_reason = ctx.now, reason
-    _keep(ctx, call, CallChange.VOIDED, before, reason)
-    record(ctx, "call.voided", "call", call.id, centre_id=call.centre_id)
+    kept = _keep(ctx, call, CallChange.VOIDED, before, reason)
+    record(ctx, "call.voided", "call", call.id, centre_id=call.centre_id, version_id=kept)
     publish(ctx, CallVoided(call.id, call.centre_id))
     return call
 
@@ -91,7 +91,8 @@ def _open_for_change(call_id: uuid.UUID, version: int) -> Call:
     return call
 
 
-def _keep(ctx: Context, call: Call, action: CallChange, before: dict[str, Any], reason: str) -> None:
+def _keep(ctx: Context, call: Call, action: CallChange, before: dict[str, Any], reason: str) -> uuid.UUID:
+    """Keep what stood before, with the reason; the audit names it by this id."""
     kept = CallVersion(
         id=new_id(), call_id=call.id, centre_id=call.centre_id, version=call.version, at=ctx.now,
         actor_id=ctx.actor.id, action=action.value,
@@ -100,6 +101,7 @@ def _keep(ctx: Context, call: Call, action: CallChange, before: dict[str, Any], 
     db.session.add(kept)
     flag_modified(call, "voided_at")  # the version moves even where only people or reasons changed
     db.session.flush()
+    return kept.id
 
 
 def _change_people(

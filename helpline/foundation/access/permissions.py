@@ -31,6 +31,10 @@ class Permission(StrEnum):
     DELIVERY_RESOLVE = "delivery:resolve"
     FIGURES_READ = "figures:read"
     AUDIT_READ = "audit:read"
+    AUDIT_SEAL = "audit:seal"
+    ALERT_READ = "alert:read"
+    ALERT_RAISE = "alert:raise"
+    ALERT_SETTLE = "alert:settle"
     MATRIX_READ = "matrix:read"
     AGENCY_READ = "agency:read"
     AGENCY_EDIT = "agency:edit"
@@ -100,4 +104,6 @@ class SystemActor(StrEnum):
     IMPORTER = "importer"  # brings old logs in, for the user who asked
     LOCKER = "locker"  # whoever holds the prepared link: it locks the keys and does nothing else
     ROTATOR = "rotator"  # wraps records' keys under a new master key
+    NOTARY = "notary"  # gives audit entries their place in the hash tree, signs checkpoints, hands them to witnesses
+    WATCHER = "watcher"  # looks through the audit for unusual reading
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance

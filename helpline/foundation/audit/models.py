@@ -1,10 +1,10 @@
-"""Audit entries: append-only by database privilege; no foreign key to what they speak of."""
+"""Audit entries and the hash tree over them: append-only by privilege; no foreign key to what they speak of."""
 
 import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,3 +36,45 @@ class AuditEntry(Model):
     subject_ids: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid()))
     field_groups: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     details: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class AuditPending(Model):
+    """Entries that stand in no tree yet: a trigger adds each in the transaction that wrote it, the notary takes it."""
+
+    __tablename__ = "audit_pending"
+
+    entry_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+
+
+class AuditLeaf(Model):
+    """An entry's place in the hash tree, from 0 without gaps, and its hash there."""
+
+    __tablename__ = "audit_leaves"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    entry_id: Mapped[uuid.UUID] = mapped_column(unique=True)
+    leaf_hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditCheckpoint(Model):
+    """A signed note over the tree, its peaks, and the proof that it grew out of the one before."""
+
+    __tablename__ = "audit_checkpoints"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[str]
+    peaks: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary))
+    proof: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary))
+
+
+class AuditFollower(Model):
+    """Who follows the audit, and how far they are: a witness by checkpoint, the watcher by leaf."""
+
+    __tablename__ = "audit_followers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    moved_at: Mapped[datetime | None]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    error_code: Mapped[str | None]

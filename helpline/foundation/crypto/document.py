@@ -13,7 +13,7 @@ from helpline.foundation.crypto.keyfile import KEY_BYTES, KeyRingError, encoded
 from helpline.foundation.crypto.shares import new_shares, wrap_for_pairs
 from helpline.foundation.failpoints import failpoint
 
-SecretName = Literal["index", "context", "link", "cookie"]
+SecretName = Literal["index", "context", "link", "cookie", "checkpoint"]
 SECRET_NAMES: tuple[SecretName, ...] = get_args(SecretName)
 # Every key file ever made holds these: without one it is damaged. A name added later is made where it is missing.
 FIRST_SECRETS = ("index", "context", "link", "cookie")

@@ -147,6 +147,14 @@ def discard(ctx: Context, import_id: uuid.UUID) -> None:
     record(ctx, "import.discarded", "import", import_id)
 
 
+def take_out_rejects(ctx: Context, import_id: uuid.UUID) -> CallImport:
+    """The import whose rejects leave the service as a file: what they quote is out of its hands from here on."""
+    require(ctx, Permission.CALL_IMPORT, import_id)
+    found = queries.get_import(import_id)
+    record(ctx, "import.exported", "import", import_id, fields=["report"])
+    return found
+
+
 def _waiting(import_id: uuid.UUID, version: int) -> CallImport:
     found = queries.get_import(import_id)
     if found.version != version:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +15,10 @@ from helpline.foundation.audit.recorder import record
 from helpline.foundation.calendar import day_bounds
 from helpline.foundation.context import Context
 from helpline.foundation.errors import Forbidden
-from helpline.oversight import queries
-from helpline.oversight.queries import EntryFilter
+from helpline.oversight.queries import entries as queries
+from helpline.oversight.queries.entries import EntryFilter
+from helpline.oversight.services.witnessing import standing
+from helpline.settings import Settings
 
 Key = tuple[datetime, uuid.UUID]
 
@@ -28,12 +31,24 @@ def search_audit(ctx: Context, asked: dict[str, Any], after: Key | None) -> Sequ
     zone = ZoneInfo(ctx.timezone)
     first, last = asked["first"], asked["last"]
     wanted = EntryFilter(
-        ctx.actor.centre_id, asked["actor"], asked["action"], asked["kind"], asked["outcome"], asked["subject"],
+        None if asked["house"] else ctx.actor.centre_id, asked["actor"], asked["action"], asked["kind"],
+        asked["outcome"], asked["subject"], asked["child"], asked["fields"], asked["channel"],
         day_bounds(first, zone)[0] if first else None, day_bounds(last, zone)[1] if last else None,
     )  # fmt: skip
     subjects = [asked["subject"]] if asked["subject"] else []
     record(ctx, "audit.searched", "audit", *subjects, filters=sorted(name for name, value in asked.items() if value))
     return queries.list_entries(wanted, after)
+
+
+def read_standing(ctx: Context, settings: Settings) -> dict[str, Any]:
+    """How far the audit is proved (StandingOut)."""
+    require(ctx, Permission.AUDIT_READ)
+    found = queries.last_verification()
+    told = found.details if found else {}
+    return asdict(standing(ctx, settings)) | {
+        "verified_at": found.at if found else None, "verified_size": told.get("size", 0), "whole": told.get("whole"),
+        "wrong": told.get("what"), "wrong_place": told.get("place"), "wrong_entry": told.get("entry_id"),
+    }  # fmt: skip
 
 
 def read_matrix(ctx: Context) -> list[dict[str, Any]]:
