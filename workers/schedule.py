@@ -12,6 +12,6 @@ celery.conf.beat_schedule = {
     "seal": {"task": "oversight.seal_entries", "schedule": 20.0, "options": {"expires": 30}},
     "witness": {"task": "oversight.give_checkpoints", "schedule": 10.0, "options": {"expires": 30}},
     "watch": {"task": "oversight.watch_reading", "schedule": 30.0, "options": {"expires": 60}},
-    "verify": {"task": "oversight.verify_audit", "schedule": 600.0, "options": {"expires": 600}},
+    "verify": {"task": "oversight.verify_audit", "schedule": 600.0, "options": {"expires": 60}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }
