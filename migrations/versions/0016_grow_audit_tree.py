@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import APP_ROLES, visible
+from migrations.tools import APP_ROLES, rotate, visible
 
 revision = "0016"
 down_revision = "0015"
@@ -147,6 +147,7 @@ def upgrade() -> None:
     op.execute(PENDING)
     op.execute(ABOUT)
     op.execute(ROWS)
+    rotate("reading_alerts")
 
 
 def downgrade() -> None:
