@@ -17,8 +17,17 @@ def refuse_unfit(settings: Settings, ring: KeyRing) -> None:
         raise SettingsError(
             f"HELPLINE_ENV=production refuses generated keys: make your own with make-keys, not {settings.keys_path}"
         )
-    for url in filter(None, (settings.database_url, settings.database_worker_url, settings.database_relay_url)):
+    for url in filter(None, _logins(settings)):
         _refuse_mighty_login(url)
+
+
+def _logins(settings: Settings) -> tuple[str, ...]:
+    return (
+        settings.database_url,
+        settings.database_worker_url,
+        settings.database_relay_url,
+        settings.database_search_url,
+    )
 
 
 def _refuse_mighty_login(url: str) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import or_, select, tuple_
 
 from helpline.foundation.audit.models import AuditEntry
 from helpline.foundation.db import db
 
 PAGE = 50
+SEARCHED = "search.made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ def list_entries(wanted: EntryFilter, after: tuple[datetime, uuid.UUID] | None =
         AuditEntry.subject_kind: wanted.kind, AuditEntry.outcome: wanted.outcome,
     }  # fmt: skip
     statement = select(AuditEntry).where(AuditEntry.centre_id == wanted.centre_id)
+    if wanted.subject_id is None:  # typing on is the same search; whoever follows one record sees each look at it
+        statement = statement.where(or_(AuditEntry.action != SEARCHED, ~AuditEntry.details["again"].as_boolean()))
     statement = statement.where(*(column == value for column, value in exact.items() if value is not None))
     if wanted.subject_id is not None:
         statement = statement.where(AuditEntry.subject_ids.contains([wanted.subject_id]))

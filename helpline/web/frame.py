@@ -8,7 +8,8 @@ from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 
-from helpline.foundation.access.permissions import Role
+from helpline.foundation.access.engine import holds
+from helpline.foundation.access.permissions import Permission, Role
 from helpline.foundation.context import current_context
 from helpline.web.guard import signed_in
 
@@ -93,12 +94,13 @@ def _frame() -> dict[str, Any]:
         "drafts_done": g.get("drafts_done", ()),
         "leave_url": url_for("accounts.leave"),
         "sign_in_url": url_for("accounts.sign_in"),
+        "find_url": url_for("search.find") if staff and who and holds(who.actor, Permission.PERSON_SEARCH) else None,
     } | {name: url_for(endpoint) for name, endpoint in _ADDRESSES.items() if staff and endpoint in app.view_functions}
 
 
 # Addresses that someone signed in needs; what has no page yet has no control.
 _ADDRESSES = {
-    "find_url": "calls.find", "lock_url": "accounts.lock", "unlock_url": "accounts.open_again",
+    "lock_url": "accounts.lock", "unlock_url": "accounts.open_again",
     "sign_out_url": "accounts.sign_out", "theme_url": "accounts.set_theme", "account_url": "accounts.account",
 }  # fmt: skip
 

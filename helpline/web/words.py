@@ -68,6 +68,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "audit:read": _l("See the audit"), "matrix:read": _l("See this matrix"), "agency:read": _l("See agencies"),
         "agency:edit": _l("Change agencies"), "user:read": _l("See staff"), "user:edit": _l("Change staff"),
         "centre:edit": _l("Change the centre and its teams"), "reference:read": _l("Use places and reasons"),
+        "person:search": _l("Search for people"),
         "account:own": _l("Keep their own account"),
     },
     "field_group": {
@@ -83,7 +84,8 @@ WORDS: Mapping[str, Mapping[str, object]] = {
     },
     "machine": {
         "visitor": _l("Not signed in"), "router": _l("Routing"), "reminder": _l("Reminders"),
-        "messenger": _l("Messages"), "importer": _l("Old logs"), "keeper": _l("Set-up"),
+        "messenger": _l("Messages"), "importer": _l("Old logs"), "searcher": _l("Search"),
+        "keeper": _l("Set-up"),
     },
 }  # fmt: skip
 

@@ -38,6 +38,7 @@ class Permission(StrEnum):
     USER_EDIT = "user:edit"
     CENTRE_EDIT = "centre:edit"
     REFERENCE_READ = "reference:read"
+    PERSON_SEARCH = "person:search"
     OWN_ACCOUNT = "account:own"
 
 
@@ -96,4 +97,5 @@ class SystemActor(StrEnum):
     REMINDER = "reminder"  # plans and reminds of follow-ups, escalates
     MESSENGER = "messenger"  # delivers messages
     IMPORTER = "importer"  # brings old logs in, for the user who asked
+    SEARCHER = "searcher"  # knows names, in the memory of a process of its own
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance
