@@ -178,7 +178,7 @@ def test_by_api_the_same(client, world, known_case):
     assert alike == {"elsewhere": True, "cases": []}
 
 
-def test_no_word_of_it_stays_in_database_log_or_queue(post, world, names, rows, capsys, redis_url):
+def test_no_word_of_it_stays_in_database_log_or_queue(post, world, names, rows, capsys, redis_url):  # noqa: PLR0917  # fixtures
     canary = "Xylophonia Quetzalcoatl"
     names.answer = Matches(IndexState.AWAY)
     for path, form in (

@@ -77,7 +77,7 @@ def test_whoever_has_part_in_a_case_finds_its_child(in_app, world, names, rows, 
 
 
 @pytest.mark.parametrize("who", ["other_caseworker", "stranger"])
-def test_who_is_out_of_sight_is_not_there_and_leaves_no_trace(in_app, database_urls, world, names, rows, who):
+def test_who_is_out_of_sight_is_not_there_and_leaves_no_trace(in_app, database_urls, world, names, rows, who):  # noqa: PLR0917  # fixtures
     """The same answer and the same entry, whether the index names somebody unseen or nobody."""
     case_id = open_case(world)
     assign(world, case_id)
@@ -232,7 +232,7 @@ def test_a_case_in_sight_is_shown(in_app, world, names, rows):
 
 
 @pytest.mark.parametrize(("likeness", "score"), [(1, 1), (0.85, 1.0), (1, 0.9)])
-def test_a_name_alone_or_a_fact_that_differs_warns_of_nothing(
+def test_a_name_alone_or_a_fact_that_differs_warns_of_nothing(  # noqa: PLR0917  # fixtures
     in_app, world, names, rows, other_operator, likeness, score
 ):
     child = rows("SELECT child_person_id FROM cases WHERE id = %s", open_case(world))[0][0]
@@ -273,7 +273,7 @@ def test_the_calls_own_case_is_no_double(in_app, world, names):
     assert doubles(world.operator, call_id) == services.Alike([])
 
 
-def test_who_tries_out_names_is_soon_told_nothing(in_app, monkeypatch, world, names, rows, other_operator):
+def test_who_tries_out_names_is_soon_told_nothing(in_app, monkeypatch, world, names, rows, other_operator):  # noqa: PLR0917  # fixtures
     monkeypatch.setattr(asking, "MOST_DUPLICATE_CHECKS", 2)
     child = rows("SELECT child_person_id FROM cases WHERE id = %s", open_case(world))[0][0]
     call = make_call(other_operator, child_name=NAME)

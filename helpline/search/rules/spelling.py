@@ -88,7 +88,8 @@ def _khmer(run: str) -> Token:
 
 def _khmer_sounds(found: list[Cluster]) -> list[str]:
     sounds: list[str] = []
-    for number, cluster in enumerate(found):
+    spoken = [cluster for cluster in found if not cluster.silent]
+    for number, cluster in enumerate(spoken):
         letters = cluster.base[-1] + cluster.below
         initial = "" if sounds else "'"
         if letters[0] in _KHMER_INITIALS:
@@ -97,7 +98,7 @@ def _khmer_sounds(found: list[Cluster]) -> list[str]:
             sounds.append(initial)
         sounds += [_KHMER_CONSONANTS.get(letter, "") for letter in letters]
         closes = bool(sounds[:-1]) and bool(re.search("[AIO]", "".join(sounds[: -len(letters)])[-1:]))
-        sounds.append(_khmer_vowel(cluster.vowel, inherent=not closes and number < len(found) - 1))
+        sounds.append(_khmer_vowel(cluster.vowel, inherent=not closes and number < len(spoken) - 1))
     return sounds
 
 
