@@ -70,13 +70,13 @@ secrets: installed ## what docker-compose.yml needs, in secrets/ and machine/ (a
 	@[ ! -e secrets ] || { echo "secrets/ is there already and is left alone; it holds the only keys to the data." >&2; exit 1; }
 	@umask 077; mkdir secrets.new; cd secrets.new; \
 	made() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }; \
-	admin=$$(made); made > owner; made > web; made > worker; made > relay; redis=$$(made); \
+	admin=$$(made); made > owner; made > web; made > worker; made > relay; made > search; redis=$$(made); \
 	printf %s "$$admin" > postgres_password; \
 	printf 'requirepass %s\n' "$$redis" > redis_conf; \
 	printf 'redis://:%s@redis:6379/0' "$$redis" > redis_url; \
 	printf 'postgresql://postgres:%s@postgres:5432/postgres' "$$admin" > database_admin_url; \
 	address() { printf 'postgresql://helpline_%s:%s@postgres:5432/helpline' "$$1" "$$(cat $$1)" > $$2; rm $$1; }; \
-	address owner database_owner_url; address web database_url; address worker database_worker_url; address relay database_relay_url; \
+	address owner database_owner_url; address web database_url; address worker database_worker_url; address relay database_relay_url; address search database_search_url; \
 	: > smtp_password; \
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=$(HELPLINE_DOMAIN)" \
 	  -addext "subjectAltName=DNS:$(HELPLINE_DOMAIN)" -keyout tls_key -out tls_certificate 2>/dev/null; \

@@ -16,6 +16,8 @@ def main() -> None:
     parser.add_argument(
         "--import-rows", type=int, default=Options.import_rows, help="rows of the generated log; 0: no imports"
     )
+    parser.add_argument("--people", type=int, default=Options.people, help="people whose names are searched; 0: none")
+    parser.add_argument("--seed", type=int, default=Options.seed, help="of their names")
     options = Options(**vars(parser.parse_args()))
     with own_servers() as settings:
         run(settings, options, functools.partial(print, flush=True))

@@ -59,7 +59,7 @@ def own_servers() -> Iterator[Settings]:
             settings = replace(
                 settings, database_url=running.web_url, database_worker_url=running.worker_url,
                 database_relay_url=running.relay_url, database_owner_url=running.owner_url,
-                redis_url=running.redis_url,
+                database_search_url=running.search_url, redis_url=running.redis_url,
             )  # fmt: skip
             told = environment(replace(settings, database_admin_url=running.admin_url))
             subprocess.run([sys.executable, *PREPARE[1:]], cwd=ROOT, env=told, check=True)

@@ -78,7 +78,7 @@ def make_house(owner_url: str, options: Options) -> House:
         centre_id, code = make_centre(connection, "KH", "Asia/Phnom_Penh")
         operators = [make_person(connection, centre_id, "operator", password_hash) for _ in range(max(options.clients))]
         supervisor = make_person(connection, centre_id, "supervisor")
-        provinces = [row[0] for row in connection.execute(_PROVINCES)]
+        provinces = [row[0] for row in connection.execute(PROVINCES)]
         spare = _load(connection, centre_id, code, operators[0], provinces, options=options)
         connection.commit()
         connection.execute("ANALYZE")
@@ -100,7 +100,7 @@ def _load(
     return connection.execute("SELECT call_id, child_id FROM seed WHERE n > %(rows)s", values).fetchall()
 
 
-_PROVINCES = "SELECT id FROM places WHERE country = 'KH' AND level = 'province' ORDER BY code"
+PROVINCES = "SELECT id FROM places WHERE country = 'KH' AND level = 'province' ORDER BY code"
 _TERMS = """
     SELECT t.id FROM taxonomy_terms t JOIN taxonomies x ON x.id = t.taxonomy_id
     WHERE x.active AND t.parent_id IS NOT NULL ORDER BY t.code

@@ -32,7 +32,7 @@ class Operation:
     most: int = 1_000_000
 
 
-def _post(path: str, token: str, expect: int = 201, **body: Any) -> Ask:
+def post(path: str, token: str, expect: int = 201, **body: Any) -> Ask:
     return Ask("POST", f"/api/v1{path}", expect, token, json.dumps(body).encode())
 
 
@@ -57,7 +57,7 @@ def operations(house: House, options: Options, inside: Inside) -> list[Operation
 
     def open_case(_client: Client, number: int) -> list[Ask]:
         call_id, child_id = next(spare)
-        return [_post(
+        return [post(
             "/cases", operator, case_id=str(new_id()), call_id=str(call_id), child_person_id=str(child_id),
             needs=["health"], summary="Hurt at home" + " again" * (number % 5),
         )]  # fmt: skip
@@ -69,12 +69,10 @@ def operations(house: House, options: Options, inside: Inside) -> list[Operation
 
     return [
         Operation("sign in", _sign_in(house), most=options.sign_ins),
-        Operation("log a call", lambda _, number: [_post("/calls", operator, **call_body(house, number))], (15, 20)),
+        Operation("log a call", lambda _, number: [post("/calls", operator, **call_body(house, number))], (15, 20)),
         Operation("open a case", open_case, (20, 30)),
         Operation("case with its timeline", read("/cases/{case}", "/cases/{case}/timeline"), (11, 16)),
-        Operation(
-            "caller by phone number", lambda *_: [_post("/calls/earlier", operator, 200, phone=PHONE)], (9, None)
-        ),
+        Operation("caller by phone number", lambda *_: [post("/calls/earlier", operator, 200, phone=PHONE)], (9, None)),
         Operation("first page of cases", read("/cases"), (10, None)),
         Operation("first page of calls", read("/calls")),
         Operation("figures of a month", read("/figures?period=month")),
@@ -100,13 +98,13 @@ def _sign_in(house: House) -> Make:
 def _cases_with_notes(house: House, inside: Inside, spare: Any) -> list[str]:
     operator = house.operators[0].token
     for number in range(3):
-        inside.send(_post("/calls", operator, **call_body(house, number, PHONE)))
+        inside.send(post("/calls", operator, **call_body(house, number, PHONE)))
     cases = []
     for _ in range(CASES):
         call_id, child_id = next(spare)
         cases.append(str(new_id()))
         said = {"case_id": cases[-1], "call_id": str(call_id), "child_person_id": str(child_id), "summary": "x" * 500}
-        inside.send(_post("/cases", operator, **said))
+        inside.send(post("/cases", operator, **said))
         for _ in range(5):
-            inside.send(_post(f"/cases/{cases[-1]}/notes", operator, note_id=str(new_id()), body="She is well. " * 30))
+            inside.send(post(f"/cases/{cases[-1]}/notes", operator, note_id=str(new_id()), body="She is well. " * 30))
     return cases

@@ -11,6 +11,8 @@ class Options:
     sign_ins: int = 30  # fewer: a password costs some 150 ms of a core, and one address may try 100 times in 15 minutes
     floor_count: int = 300  # plain inserts of each client, before each figure
     import_rows: int = 10_000  # of the generated log; 0: no imports
+    people: int = 10_000  # whose names are searched; 0: no search
+    seed: int = 1280  # of their names
     clients: tuple[int, ...] = (1, 8)
     logs: bool = True  # whether the real logs beside the checkout are imported too, where they are
 

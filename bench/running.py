@@ -15,6 +15,7 @@ from bench.bed import web_process
 from bench.floor import insert_floor
 from bench.house import House, make_house
 from bench.importing import Imported, measure_imports
+from bench.known import measure_search
 from bench.measuring import Timing, count_statements, measure
 from bench.operations import Operation, call_body, operations
 from bench.options import Options
@@ -35,6 +36,8 @@ def run(settings: Settings, options: Options, say: Say) -> None:
         house = make_house(settings.database_owner_url, options)
         say(f"{options.rows} calls and as many cases; at most {options.count} requests or {options.seconds} s each.\n")
         _measure_all(settings, options, house, Inside(app), say)
+    if options.people:
+        measure_search(settings, house, options, say)
     if options.import_rows:
         _measure_imports(settings, options, house, say)
     say(f"\nLoad average {_load()} after. What else the machine does moves these figures.")

@@ -46,6 +46,10 @@ from helpline.reference import api as reference_api
 from helpline.referrals import api as referrals_api
 from helpline.referrals import pages as referrals_pages
 from helpline.referrals.services import portal as referral_portal
+from helpline.search import api as search_api
+from helpline.search import pages as search_pages
+from helpline.search import services as search_services
+from helpline.search.gateways import SocketNames
 from helpline.settings import Settings, load_settings
 from helpline.web.api import make_api
 from helpline.web.closed import init_closed
@@ -59,11 +63,11 @@ from helpline.web.words import init_words
 
 PAGES = (
     accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
-    imports_pages, keys_pages, notifications_pages, oversight_pages, referrals_pages,
+    imports_pages, keys_pages, notifications_pages, oversight_pages, referrals_pages, search_pages,
 )  # fmt: skip
 APIS = (
     accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api,
-    oversight_api, reference_api, referrals_api,
+    oversight_api, reference_api, referrals_api, search_api,
 )  # fmt: skip
 
 DatabaseRole = Literal["web", "worker", "owner"]
@@ -91,6 +95,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
         app.register_blueprint(module.pages)
     make_api(app, [module.api for module in APIS])
     sessions.install(settings, RedisCounters(settings.redis_url) if settings.redis_url else sessions.NoCounters())
+    search_services.install(SocketNames(settings.search_socket_path))
     ports.session = sessions.identify_session
     ports.api_token = sessions.identify_token
     ports.portal_link = referral_portal.identify_link
@@ -120,7 +125,7 @@ def _keys_changed(app: Flask) -> None:
         db.engine.dispose()
 
 
-def _open_keys(settings: Settings) -> None:
+def open_keys(settings: Settings) -> None:
     """Install the keys, or none while they are locked. Raises KeyRingError, or SettingsError where they don't suit."""
     try:
         ring = keyring.KeyRing.open(settings.keys_path, settings.machine_path)
@@ -133,7 +138,7 @@ def _open_keys(settings: Settings) -> None:
 def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> None:
     failpoints.use_failpoints_file(settings.failpoints_path if settings.failpoints_path.name else None)
     clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
-    _open_keys(settings)
+    open_keys(settings)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
     app.extensions["helpline_settings"] = settings
     app.config.update(

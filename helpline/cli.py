@@ -85,6 +85,7 @@ def _prepare_database(settings: Settings) -> None:
             settings.database_url,
             settings.database_worker_url,
             settings.database_relay_url,
+            settings.database_search_url,
         )
     except SettingsError as error:
         raise click.ClickException(str(error)) from error

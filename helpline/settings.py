@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 Environment = Literal["development", "test", "production"]
 ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_ADDRESSES = "addresses.json"  # in HELPLINE_VAR, mode 0600: where `make run` says what it started
+SEARCH_SOCKET = "search.sock"  # in HELPLINE_VAR, unless HELPLINE_SEARCH_SOCKET says otherwise
 KEYS = "keys.json"  # in HELPLINE_VAR, unless HELPLINE_KEYS_FILE says otherwise
 
 
@@ -39,6 +40,9 @@ class Settings:
         "DATABASE_WORKER_URL", "", "the same database for workers (role helpline_worker)"
     )
     database_relay_url: str = _option("DATABASE_RELAY_URL", "", "the same database for the relay (role helpline_relay)")
+    database_search_url: str = _option(
+        "DATABASE_SEARCH_URL", "", "the same database for the process that finds names (role helpline_search)"
+    )
     database_owner_url: str = _option(
         "DATABASE_OWNER_URL", "", "the same database for migrations only (role helpline_owner)"
     )
@@ -58,6 +62,11 @@ class Settings:
         "HELPLINE_MACHINE_KEY_FILE",
         Path(),
         "this machine's key to the key ring, which the emergency lock destroys; empty: beside it, NAME.machine",
+    )
+    search_socket_path: Path = _option(
+        "HELPLINE_SEARCH_SOCKET",
+        Path(),
+        "where the process that finds names listens, a socket of mode 0600; empty: search.sock in HELPLINE_VAR",
     )
     public_url: str = _option("HELPLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the address people open; used in links")
     port: int = _option("PORT", 8080, "where the web process listens")
@@ -190,7 +199,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     var = Path(texts.get("HELPLINE_VAR") or Settings.embedded_path)
     external = "DATABASE_URL" in texts or "REDIS_URL" in texts
     addresses = {} if external else _embedded_addresses(var)
-    texts = {"HELPLINE_KEYS_FILE": str(var / KEYS), **addresses, **texts}
+    places = {"HELPLINE_KEYS_FILE": str(var / KEYS), "HELPLINE_SEARCH_SOCKET": str(var / SEARCH_SOCKET)}
+    texts = {**places, **addresses, **texts}
     values = {
         option.name: _convert(option.type, option.metadata["env"], texts[option.metadata["env"]])
         for option in fields(Settings)

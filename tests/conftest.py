@@ -43,6 +43,7 @@ SETTLED_SECONDS = 120
 FORGOTTEN_SECONDS = 3600
 hypothesis.settings.register_profile("reduced", max_examples=50, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("full", max_examples=1000, deadline=None, print_blob=True)
+LOGINS = ("owner", "web", "worker", "relay", "search")
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 
@@ -52,7 +53,7 @@ class TestBed:
 
     __test__ = False
     admin_url: str = field(repr=False)
-    urls: dict[str, str] = field(repr=False)  # owner, web, worker and relay addresses of the template
+    urls: dict[str, str] = field(repr=False)  # one address of each login, of the template
     redis_url: str = field(repr=False)
     folder: str
     migration_problem: str  # empty when the template is migrated
@@ -61,11 +62,11 @@ class TestBed:
         return {login: url.replace(f"/{TEMPLATE}?", f"/{database}?") for login, url in self.urls.items()}
 
     def make_database(self, name: str, template: str = TEMPLATE) -> dict[str, str]:
-        """A new database, copied from the migrated template (or `template0`: empty), and its four addresses."""
+        """A new database, copied from the migrated template (or `template0`: empty), and its addresses."""
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         urls = self.urls_of(name)
-        prepare_database(self.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"], template=template)
+        prepare_database(self.admin_url, *(urls[login] for login in LOGINS), template=template)
         return urls
 
 
@@ -117,7 +118,7 @@ def _make_template(settings: Settings) -> str:
     keyring.install(keyring.KeyRing.open(folder / "keys.json"))
     with servers.running(settings, durable=False) as running:
         urls = running.urls_of(TEMPLATE)
-        prepare_database(running.admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
+        prepare_database(running.admin_url, *(urls[login] for login in LOGINS))
         problem = _migrate(urls)
     if not problem:
         home = find_place(folder).home
@@ -204,13 +205,13 @@ def worker_number(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def make_database(bed: TestBed) -> Callable[..., dict[str, str]]:
-    """`make_database(name, template=…)` -> owner, web, worker and relay addresses of a database of one's own."""
+    """`make_database(name, template=…)` -> the addresses of each login, of a database of one's own."""
     return bed.make_database
 
 
 @pytest.fixture(scope="session")
 def database_urls(bed: TestBed, worker_number: int) -> dict[str, str]:
-    """Owner, web, worker and relay addresses of this worker's migrated database."""
+    """The addresses of each login, of this worker's migrated database."""
     if bed.migration_problem:
         pytest.fail(bed.migration_problem)
     return bed.make_database(f"helpline_test_{worker_number}")
@@ -232,17 +233,19 @@ def redis_url(bed: TestBed, worker_number: int) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def settings(bed: TestBed, database_urls: dict[str, str], redis_url: str) -> Settings:
+def settings(bed: TestBed, database_urls: dict[str, str], redis_url: str, worker_number: int) -> Settings:
     """How this worker's processes are to run."""
     return Settings(
         env="test",
         database_url=database_urls["web"],
         database_worker_url=database_urls["worker"],
         database_relay_url=database_urls["relay"],
+        database_search_url=database_urls["search"],
         database_owner_url=database_urls["owner"],
         redis_url=redis_url,
         keys_path=Path(bed.folder) / "keys.json",
         embedded_path=Path(bed.folder),
+        search_socket_path=Path(bed.folder) / f"search-{worker_number}.sock",
     )
 
 

@@ -9,7 +9,9 @@ from helpline.settings import EMBEDDED_ADDRESSES, Settings, SettingsError, load_
 
 def test_nothing_given_means_the_defaults(tmp_path):
     settings = load_settings({"HELPLINE_VAR": str(tmp_path)})
-    assert settings == Settings(embedded_path=tmp_path, keys_path=tmp_path / "keys.json")
+    assert settings == Settings(
+        embedded_path=tmp_path, keys_path=tmp_path / "keys.json", search_socket_path=tmp_path / "search.sock"
+    )
 
 
 def test_texts_become_types(tmp_path):

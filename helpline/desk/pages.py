@@ -32,6 +32,7 @@ from helpline.foundation.i18n import as_utc, format_due, format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.referrals.schemas import ReferralOut, in_language
+from helpline.search import pages as search
 from helpline.web import frame
 from helpline.web.guard import acting, guard
 
@@ -61,12 +62,14 @@ def call_desk() -> Any:
     shown = CallItemOut(many=True).dump(calls.list_calls(mine, limit=_LAST_CALLS)[:_LAST_CALLS])
     dropped = request.args.get("dropped", type=uuid.UUID)
     g.drafts_done = [call["id"] for call in shown] + ([str(dropped)] if dropped else [])
+    counselled = any(call["id"] == str(logged_id) and call["kind"] == "counselling" for call in shown)
+    alike = search.alike(logged_id) if logged_id and counselled and holds(ctx.actor, Permission.CASE_OPEN) else None
     today = day_bounds(local_day(ctx.now, ZoneInfo(ctx.timezone)), ZoneInfo(ctx.timezone))[0]
     return render_template(
         "desk/call_desk.html", calls=shown, logged=next((c for c in shown if c["id"] == str(logged_id)), None),
         parked=[{"id": row.id, "begun": started(row.id, row.saved_at), "saved_at": row.saved_at}
                 for row in calls.list_drafts(ctx.actor.id)],
-        shift=calls.shift(ctx.actor.id, today), quick=_QUICK, quick_id=new_id(), now=ctx.now,
+        shift=calls.shift(ctx.actor.id, today), quick=_QUICK, quick_id=new_id(), now=ctx.now, alike=alike,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ ELSEWHERE = "choose another place: HELPLINE_VAR=/path make run"
 LOCATION = "embedded-location"  # in var/: names the home
 NEEDED_BYTES = 300 * 1024 * 1024
 SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes, and PostgreSQL adds its own name
-LOGINS = ("admin", "owner", "web", "worker", "relay", "valkey")
+LOGINS = ("admin", "owner", "web", "worker", "relay", "search", "valkey")
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,15 @@ def sole_use(home: Path, who: str) -> Iterator[None]:
 
 
 def passwords(home: Path) -> dict[str, str]:
-    """The instance's passwords, generated once, readable by the owner alone. Written before any server uses one."""
+    """The instance's passwords, generated once, readable by the owner alone. Written before any server uses one.
+
+    A login that a newer version brought gets one when it is first asked for.
+    """
     path = home / "passwords.json"
-    if path.exists():
-        known: dict[str, str] = json.loads(path.read_text())
-        return known
-    made = {login: secrets.token_urlsafe(24) for login in LOGINS}
-    write_private(path, json.dumps(made))
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    made = {login: known.get(login) or secrets.token_urlsafe(24) for login in LOGINS}
+    if made != known:
+        write_private(path, json.dumps(made))
     return made
 
 

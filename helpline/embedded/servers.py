@@ -25,12 +25,19 @@ class Servers:
     web_url: str
     worker_url: str
     relay_url: str
+    search_url: str
     redis_url: str
     kept: list[Kept] = field(default_factory=list, repr=False)
 
     def urls_of(self, database: str) -> dict[str, str]:
-        """Owner, web, worker and relay addresses of another database of the same cluster."""
-        named = {"owner": self.owner_url, "web": self.web_url, "worker": self.worker_url, "relay": self.relay_url}
+        """Owner, web, worker, relay and search addresses of another database of the same cluster."""
+        named = {
+            "owner": self.owner_url,
+            "web": self.web_url,
+            "worker": self.worker_url,
+            "relay": self.relay_url,
+            "search": self.search_url,
+        }
         return {name: url.replace(f"@/{DATABASE}?", f"@/{database}?") for name, url in named.items()}
 
     def stop(self) -> None:
@@ -82,6 +89,7 @@ def _start(place: Place, *, durable: bool) -> Servers:
         web_url=address("web"),
         worker_url=address("worker"),
         relay_url=address("relay"),
+        search_url=address("search"),
         redis_url=valkey.url(secret["valkey"], port),
     )
     try:
@@ -105,6 +113,7 @@ def publish(servers: Servers, var: Path) -> None:
         "DATABASE_URL": servers.web_url,
         "DATABASE_WORKER_URL": servers.worker_url,
         "DATABASE_RELAY_URL": servers.relay_url,
+        "DATABASE_SEARCH_URL": servers.search_url,
         "DATABASE_OWNER_URL": servers.owner_url,
         "REDIS_URL": servers.redis_url,
     }

@@ -1,4 +1,4 @@
-"""`make run`: the servers, a prepared database, and the four processes of the service, kept running until Ctrl-C.
+"""`make run`: the servers, a prepared database, and the five processes of the service, kept running until Ctrl-C.
 
 Also the place that says how each process is started; `docker-compose.yml` must say the same.
 """
@@ -16,11 +16,19 @@ from pathlib import Path
 
 from helpline.embedded.health import missing_parts
 from helpline.embedded.keeping import Kept
-from helpline.embedded.place import sole_use
+from helpline.embedded.place import find_place, sole_use
 from helpline.embedded.processes import Child, ServerError, carrying, end_leftovers, spawn
 from helpline.embedded.servers import erase, publish, rotate_logs, running
 from helpline.embedded.stamp import fingerprint, is_prepared, mark_prepared
-from helpline.settings import EMBEDDED_ADDRESSES, ROOT, Settings, SettingsError, child_environment, load_settings
+from helpline.settings import (
+    EMBEDDED_ADDRESSES,
+    ROOT,
+    SEARCH_SOCKET,
+    Settings,
+    SettingsError,
+    child_environment,
+    load_settings,
+)
 
 INSTANCE = "HELPLINE_INSTANCE"  # marks our children, so that a later run knows them again
 ACCOUNTS = "demo-accounts.txt"  # in HELPLINE_VAR, mode 0600: written by whoever loads the demo
@@ -36,6 +44,7 @@ def commands(settings: Settings, scratch: Path) -> dict[str, list[str]]:
     """What each process of the service runs, in the order they start; stopped in reverse. `scratch` is writable."""
     return {
         "relay": ["python", "-m", "workers.relay"],
+        "search": ["python", "-m", "workers.searcher"],
         "worker": [
             *("python", "-m", "celery", "-A", "workers.celery_app", "worker", "--queues", "default,slow"),
             *("--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", settings.log_level),
@@ -110,6 +119,8 @@ def _run(settings: Settings, stack: ExitStack) -> None:
         stack.callback((var / EMBEDDED_ADDRESSES).unlink, missing_ok=True)
         settings = replace(settings, database_owner_url=servers.owner_url, demo=True)
         environment |= {"DATABASE_ADMIN_URL": servers.admin_url, "HELPLINE_DEMO": "true"}
+        # beside the database's own socket: a path that is short enough for one, however deep the project lies
+        environment["HELPLINE_SEARCH_SOCKET"] = str(find_place(var).sockets / SEARCH_SOCKET)
     if settings.public_url == Settings.public_url:
         environment["HELPLINE_PUBLIC_URL"] = _address(settings)
     _prepare(settings, _child("prepare", PREPARE, var, environment))
@@ -123,6 +134,7 @@ def _uses_external_servers(settings: Settings) -> bool:
         "DATABASE_URL": settings.database_url,
         "DATABASE_WORKER_URL": settings.database_worker_url,
         "DATABASE_RELAY_URL": settings.database_relay_url,
+        "DATABASE_SEARCH_URL": settings.database_search_url,
         "DATABASE_OWNER_URL": settings.database_owner_url,
         "REDIS_URL": settings.redis_url,
     }

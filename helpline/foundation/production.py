@@ -29,6 +29,17 @@ def _refuse_unfit_keys(settings: Settings, ring: KeyRing) -> None:
             "HELPLINE_ENV=production refuses keys without holders, since an emergency lock could not be opened again: "
             "make their shares with make-key-shares"
         )
+    for url in filter(None, _logins(settings)):
+        _refuse_mighty_login(url)
+
+
+def _logins(settings: Settings) -> tuple[str, ...]:
+    return (
+        settings.database_url,
+        settings.database_worker_url,
+        settings.database_relay_url,
+        settings.database_search_url,
+    )
 
 
 def _refuse_mighty_login(url: str) -> None:

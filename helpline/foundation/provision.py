@@ -14,11 +14,12 @@ from helpline.foundation.access.rows import hmac_pads
 from helpline.foundation.crypto.keyring import ring
 from helpline.settings import SettingsError
 
-OWNER, WEB, WORKER, RELAY, BACKUP, ROTATOR = (
+OWNER, WEB, WORKER, RELAY, SEARCH, BACKUP, ROTATOR = (
     "helpline_owner",
     "helpline_web",
     "helpline_worker",
     "helpline_relay",
+    "helpline_search",
     "helpline_backup",
     "helpline_rotator",
 )
@@ -27,8 +28,15 @@ SERVER_VERSION = 180000
 ADVISORY_LOCK = 1280_0001  # two that prepare at once do it one after the other
 
 
-def prepare_database(
-    admin_url: str, owner_url: str, web_url: str, worker_url: str, relay_url: str, *, template: str = "template0"
+def prepare_database(  # noqa: PLR0917  # one address for each login
+    admin_url: str,
+    owner_url: str,
+    web_url: str,
+    worker_url: str,
+    relay_url: str,
+    search_url: str,
+    *,
+    template: str = "template0",
 ) -> None:
     """Make the roles and the database that these addresses name, and set each role's password from its address.
 
@@ -37,7 +45,7 @@ def prepare_database(
     database can't serve, psycopg.Error when the server refuses.
     """
     database = unquote(urlsplit(owner_url).path.removeprefix("/"))
-    logins = {OWNER: owner_url, WEB: web_url, WORKER: worker_url, RELAY: relay_url}
+    logins = {OWNER: owner_url, WEB: web_url, WORKER: worker_url, RELAY: relay_url, SEARCH: search_url}
     for role, url in logins.items():
         if urlsplit(url).username != role or unquote(urlsplit(url).path.removeprefix("/")) != database:
             raise SettingsError(f"The address of {role} must log in as {role} to the database {database!r}")
@@ -89,7 +97,7 @@ def _make_database(connection: psycopg.Connection, database: str, template: str)
             f"The database {database!r} was made with another locale; searches in Khmer would silently find nothing. "
             "Make it anew with the builtin locale C.UTF-8, or name another database"
         )
-    logins = sql.SQL(", ").join(sql.Identifier(role) for role in (WEB, WORKER, RELAY, BACKUP))
+    logins = sql.SQL(", ").join(sql.Identifier(role) for role in (WEB, WORKER, RELAY, SEARCH, BACKUP))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, logins))
     connection.execute(sql.SQL("ALTER DATABASE {} SET timezone TO 'UTC'").format(name))

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_json, sealed_text
@@ -21,6 +21,7 @@ class Person(Sealed, Model):
         CheckConstraint("age BETWEEN -1 AND 120", name="age"),
         CheckConstraint("language ~ '^[a-z]{2,3}$'", name="language"),
         CheckConstraint("disability IN ('yes', 'no', 'unknown')", name="disability"),
+        Index("ix_persons_changed_in", "changed_in"),
         Index("ix_persons_phone_index", "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
     )
 
@@ -43,5 +44,9 @@ class Person(Sealed, Model):
     added_by: Mapped[uuid.UUID]
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(server_default="1")
+    # the transaction that last wrote the row: by it the process that knows names follows changes (workers/searcher.py)
+    changed_in: Mapped[int | None] = mapped_column(
+        BigInteger, server_default=text("pg_current_xact_id()::text::bigint"), deferred=True
+    )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  # SQLAlchemy's name

@@ -100,12 +100,13 @@ def _frame() -> dict[str, Any]:
         "leave_url": url_for("accounts.leave"),
         "sign_in_url": url_for("accounts.sign_in"),
         "close_url": url_for("keys.ask_to_lock") if who and holds(who.actor, Permission.KEYS_LOCK) else None,
+        "find_url": url_for("search.find") if staff and who and holds(who.actor, Permission.PERSON_SEARCH) else None,
     } | {name: url_for(endpoint) for name, endpoint in _ADDRESSES.items() if staff and endpoint in app.view_functions}
 
 
 # Addresses that someone signed in needs; what has no page yet has no control.
 _ADDRESSES = {
-    "find_url": "calls.find", "lock_url": "accounts.lock", "unlock_url": "accounts.open_again",
+    "lock_url": "accounts.lock", "unlock_url": "accounts.open_again",
     "sign_out_url": "accounts.sign_out", "theme_url": "accounts.set_theme", "account_url": "accounts.account",
 }  # fmt: skip
 

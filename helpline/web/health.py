@@ -14,7 +14,7 @@ from helpline.web.guard import unguarded
 
 health = Blueprint("health", __name__)
 STALE = timedelta(seconds=30)
-PARTS = ("relay", "worker", "beat")
+PARTS = ("relay", "worker", "beat", "search")
 
 
 @health.get("/healthz")
@@ -27,7 +27,7 @@ def healthz() -> Response:
 @health.get("/readyz")
 @unguarded
 def readyz() -> tuple[Response, int]:
-    """Database, broker, relay, worker and beat all answer: the last three by what they wrote within 30 s.
+    """Database, broker, relay, worker, beat and search all answer: the last four by what they wrote within 30 s.
 
     While the keys are locked it says `closed` and no more.
     """

@@ -74,7 +74,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "agency:edit": _l("Change agencies"), "user:read": _l("See staff"), "user:edit": _l("Change staff"),
         "centre:edit": _l("Change the centre and its teams"), "reference:read": _l("Use places and reasons"),
         "account:own": _l("Keep their own account"), "keys:lock": _l("Lock the keys in an emergency"),
-        "keys:rotate": _l("Renew the master key"),
+        "keys:rotate": _l("Renew the master key"), "person:search": _l("Search for people"),
     },
     "field_group": {
         "child_identity": _l("Who the child is"), "contact": _l("Phone and contact"),
@@ -99,6 +99,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "locker": _l("By the prepared link"), "rotator": _l("Renewal of the master key"),
         "messenger": _l("Messages"), "importer": _l("Old logs"), "notary": _l("Seal of the audit"),
         "watcher": _l("Watch over reading"), "keeper": _l("Set-up"),
+        "searcher": _l("Search"),
     },
 }  # fmt: skip
 

@@ -90,6 +90,7 @@ def test_a_service_has_the_addresses_it_needs_and_not_the_owners(name, tmp_path)
     assert settings.trusted_proxies == 1
     assert not settings.embedded
     assert all((settings.database_url, settings.database_worker_url, settings.database_relay_url, settings.redis_url))
+    assert bool(settings.database_search_url) == (name == "search"), "names are one part's to read"
     assert not settings.database_owner_url
     assert not settings.database_admin_url
     assert not {"database_owner_url", "database_admin_url", "postgres_password"} & set(OURS[name]["secrets"])
@@ -151,7 +152,7 @@ def test_ports_agree_from_the_street_to_the_process(tmp_path):
     port = settings_of("web", tmp_path).port
     assert SERVICES["web"]["expose"] == [str(port)]
     assert f"reverse_proxy web:{port}" in CADDYFILE
-    for name in ("relay", "worker", "beat"):
+    for name in ("relay", "worker", "beat", "search"):
         assert SERVICES[name]["healthcheck"]["test"][-2:] == [f"http://web:{port}", name]
     inner = {street: inside.split("/")[0] for street, inside in (one.split(":") for one in SERVICES["proxy"]["ports"])}
     assert inner == {

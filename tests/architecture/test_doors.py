@@ -51,6 +51,7 @@ DOORS = {
         calls.reasons calls.risk api_calls.log_call api_calls.correct_call api_calls.void_call api_calls.save_draft
         api_calls.get_draft api_calls.discard_draft api_calls.log_quick_call""",
     FLOOR: """
+        search.find search.known api_search.find api_search.look_for_doubles
         calls.list_calls calls.show calls.history calls.before api_calls.list_calls api_calls.get_call
         api_calls.get_history api_calls.list_earlier
         cases.open_case cases.list_cases cases.set_consent cases.set_needs cases.add_note cases.change_risk

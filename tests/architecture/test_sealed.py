@@ -117,6 +117,7 @@ WHY = {
     "referral_asks": {
         "decline_reason": CODE, "excluded": CODES_AND_IDS, "reasons": CODES_AND_IDS, "record_key": KEY, "state": CODE,
     },
+    "searches": {"kind": CODE},
     "referrals": {
         "excluded": CODES_AND_IDS, "service": CODE, "state": CODE, "urgency": CODE, "withdraw_reason": CODE,
     },

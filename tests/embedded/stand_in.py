@@ -1,4 +1,4 @@
-"""Runs the real supervisor over stand-ins for the service: a web process that is ready, three that only wait."""
+"""Runs the real supervisor over stand-ins for the service: a web process that is ready, four that only wait."""
 
 import os
 import sys
@@ -18,14 +18,15 @@ from helpline.foundation.provision import prepare_database
 from helpline.settings import load_settings
 s = load_settings()
 prepare_database(
-    s.database_admin_url, s.database_owner_url, s.database_url, s.database_worker_url, s.database_relay_url
+    s.database_admin_url, s.database_owner_url, s.database_url, s.database_worker_url, s.database_relay_url,
+    s.database_search_url,
 )
 """
 WAIT = "import subprocess, time; subprocess.run(['sleep', '300'])"
 
 
 def commands(settings, _scratch):
-    waiting = {name: ["python", "-c", WAIT] for name in ("relay", "worker", "beat")}
+    waiting = {name: ["python", "-c", WAIT] for name in ("relay", "search", "worker", "beat")}
     return {**waiting, "web": ["python", "-c", WEB, str(settings.port)]}
 
 

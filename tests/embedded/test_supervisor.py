@@ -26,7 +26,7 @@ from helpline.embedded.valkey import free_port
 from helpline.settings import EMBEDDED_ADDRESSES, ROOT, load_settings
 
 PATIENCE = 60
-ORDER = ["postgres", "valkey", "relay", "worker", "beat", "web"]  # as they are started
+ORDER = ["postgres", "valkey", "relay", "search", "worker", "beat", "web"]  # as they are started
 
 
 def until(condition, what):
@@ -227,14 +227,18 @@ def test_lost_passwords_are_named(var):
 def test_some_addresses_of_ones_own_are_not_enough(var):
     run = Run(var, DATABASE_URL="postgresql://helpline_web@127.0.0.1/helpline")
     assert run.process.wait(PATIENCE) == 1
-    assert "missing: DATABASE_WORKER_URL, DATABASE_RELAY_URL, DATABASE_OWNER_URL, REDIS_URL" in run.said
+    assert (
+        "missing: DATABASE_WORKER_URL, DATABASE_RELAY_URL, DATABASE_SEARCH_URL, DATABASE_OWNER_URL, REDIS_URL"
+        in run.said
+    )
 
 
 def test_with_servers_of_ones_own_none_is_started(var, database_urls, redis_url):
     run = Run(
         var,
         DATABASE_URL=database_urls["web"], DATABASE_WORKER_URL=database_urls["worker"],
-        DATABASE_RELAY_URL=database_urls["relay"], DATABASE_OWNER_URL=database_urls["owner"], REDIS_URL=redis_url,
+        DATABASE_RELAY_URL=database_urls["relay"], DATABASE_SEARCH_URL=database_urls["search"],
+        DATABASE_OWNER_URL=database_urls["owner"], REDIS_URL=redis_url,
     ).ready()  # fmt: skip
     assert not (var / "embedded" / "postgres-18").exists()
     assert run.interrupt() == 0

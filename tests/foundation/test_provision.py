@@ -19,7 +19,7 @@ def one(url, query, *parameters):
 
 
 def prepare(admin_url, urls):
-    prepare_database(admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"])
+    prepare_database(admin_url, urls["owner"], urls["web"], urls["worker"], urls["relay"], urls["search"])
 
 
 def test_no_login_of_ours_is_more_than_plain(admin_url, urls):

@@ -18,6 +18,7 @@ from helpline.notifications import policy as notifications
 from helpline.oversight import policy as oversight
 from helpline.people import policy as people
 from helpline.referrals import policy as referrals
+from helpline.search import policy as search
 
 OPEN_TO_ALL = {  # tables without row security, and why
     "alembic_version": "the number of a revision; no login of ours but the owner's reads it",
@@ -53,6 +54,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("audit_leaves", "audit_leaves_write"): ("INSERT", None, NOTARY),
     ("audit_pending", "audit_pending_rows"): ("ALL", NOTARY, None),
     ("reading_alerts", "reading_alerts_rows"): ("ALL", oversight.READING_ALERTS, oversight.READING_ALERTS),
+    ("call_children", "call_children_search"): ("SELECT", search.SEARCHER, None),
     ("call_children", "call_children_rows"): ("ALL", calls.PART_OF_CALL, calls.PART_OF_CALL),
     ("call_drafts", "call_drafts_rows"): ("ALL", calls.DRAFTS, calls.DRAFTS),
     ("call_identities", "call_identities_rows"): ("ALL", imports.IMPORTS, imports.IMPORTS),
@@ -62,6 +64,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("call_imports", "call_imports_rows"): ("ALL", imports.IMPORTS, imports.IMPORTS),
     ("call_terms", "call_terms_rows"): ("ALL", calls.PART_OF_CALL, calls.PART_OF_CALL),
     ("call_versions", "call_versions_rows"): ("ALL", calls.PART_OF_CALL, calls.PART_OF_CALL),
+    ("calls", "calls_search"): ("SELECT", search.SEARCHER, None),
     ("calls", "calls_rows"): ("ALL", calls.CALLS, calls.CALLS_WRITTEN),
     ("case_counters", "case_counters_rows"): ("ALL", cases.CASE_COUNTERS, cases.CASE_COUNTERS),
     ("case_events", "case_events_rows"): ("ALL", cases.CASE_EVENTS, cases.CASE_EVENTS),
@@ -81,19 +84,26 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("persons", "persons_add"): ("INSERT", None, people.PERSONS_INSERT),
     ("persons", "persons_not_to_partners"): ("SELECT", referrals.PERSONS_NOT_TO_PARTNERS, None),
     ("persons", "persons_of_cases"): ("SELECT", cases.PERSONS_OF_CASES, None),
+    ("persons", "persons_search"): ("SELECT", search.SEARCHER, None),
     ("persons", "persons_rows"): ("ALL", people.PERSONS, people.PERSONS),
     ("referral_asks", "referral_asks_rows"): ("ALL", referrals.REFERRAL_ASKS, referrals.REFERRAL_ASKS),
     ("referrals", "referrals_rows"): ("ALL", referrals.REFERRALS, referrals.REFERRALS),
+    ("searches", "searches_counted"): ("SELECT", search.SEARCHES_COUNTED, None),
+    ("searches", "searches_rows"): ("ALL", search.SEARCHES, search.SEARCHES),
     ("team_members", "team_members_rows"): ("ALL", accounts.TEAM_MEMBERS, accounts.TEAM_MEMBERS_WRITTEN),
     ("teams", "teams_rows"): ("ALL", accounts.TEAMS, accounts.TEAMS),
     ("user_sessions", "user_sessions_rows"): ("ALL", accounts.OWNED, None),
     ("users", "users_rows"): ("ALL", accounts.USERS, accounts.USERS),
 }  # fmt: skip
 RESTRICTIVE = {"persons_not_to_partners"}
-WORKERS_ALONE = dict.fromkeys(
-    ("audit_checkpoints_write", "audit_entries_seal", "audit_followers_move", "audit_leaves_read", "audit_leaves_write",
-     "audit_pending_rows", "centres_create"), "{helpline_worker}",
-)  # fmt: skip
+ONE_LOGINS = {
+    "searches_counted": "{helpline_web}",
+    **dict.fromkeys(
+        ("audit_checkpoints_write", "audit_entries_seal", "audit_followers_move", "audit_leaves_read",
+         "audit_leaves_write", "audit_pending_rows", "centres_create"), "{helpline_worker}",
+    ),
+    **dict.fromkeys(("persons_search", "calls_search", "call_children_search"), "{helpline_search}"),
+}  # fmt: skip
 
 S, SI, SIU, ALL = "SELECT", "SELECT INSERT", "SELECT INSERT UPDATE", "SELECT INSERT UPDATE DELETE"
 PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
@@ -141,6 +151,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "reference_loads": ("", "", ""),
     "referral_asks": (SIU, SIU, ""),
     "referrals": (SIU, SIU, ""),
+    "searches": (SI, "", ""),
     "taxonomies": (S, S, ""),
     "taxonomy_terms": (S, S, ""),
     "team_members": ("SELECT INSERT DELETE", "SELECT INSERT DELETE", ""),
@@ -148,9 +159,18 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "user_sessions": ("", "", ""),
     "users": (SIU, SIU, ""),
 }
+SEARCH_LOGIN = {"heartbeats": SIU}  # of the fourth login; and columns, below
 COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("api_tokens", "helpline_web", "SELECT"): "created_at expires_at id last_used_at name revoked_at scopes user_id",
     ("api_tokens", "helpline_web", "UPDATE"): "last_used_at revoked_at",
+    ("call_children", "helpline_search", "SELECT"): "call_id person_id",
+    ("calls", "helpline_search", "SELECT"): "caller_person_id id province_id team_id",
+    (
+        "persons",
+        "helpline_search",
+        "SELECT",
+    ): "added_by age centre_id changed_in created_at gender id name_sealed record_key",
+    ("searches", "helpline_web", "UPDATE"): "last_at requests",
     ("grants", "helpline_web", "UPDATE"): "ended_at",
     ("grants", "helpline_worker", "UPDATE"): "ended_at",
     ("key_rotations", "helpline_web", "UPDATE"): "retire_asked_at",
@@ -194,7 +214,7 @@ def test_no_rule_is_in_force_that_no_slice_wrote(connection):
         (table, name): (
             command,
             "RESTRICTIVE" if name in RESTRICTIVE else "PERMISSIVE",
-            WORKERS_ALONE.get(name, "{helpline_web,helpline_worker}"),
+            ONE_LOGINS.get(name, "{helpline_web,helpline_worker}"),
         )
         for (table, name), (command, _seen, _written) in POLICIES.items()
     }
@@ -222,7 +242,7 @@ def test_each_login_holds_what_is_written_and_no_more(connection):
         for table, each in PRIVILEGES.items()
         for login, held in zip((*LOGINS, "helpline_backup"), (*each, S), strict=True)
         if held
-    }
+    } | {(table, "helpline_search"): set(held.split()) for table, held in SEARCH_LOGIN.items()}
     assert found == written
     tables = connection.execute(f"SELECT relname FROM pg_class WHERE relkind = 'r' AND {OURS}").fetchall()
     assert {name for (name,) in tables} == set(PRIVILEGES)
@@ -244,7 +264,9 @@ def test_nobody_inherits_and_only_the_backup_goes_past_row_security(connection):
            WHERE rolname LIKE 'helpline%'"""
     ).fetchall()
     assert {row[0]: row[1:] for row in rows} == {
-        **dict.fromkeys([*LOGINS, "helpline_owner", "helpline_rotator"], (False, False, False, False)),
+        **dict.fromkeys(
+            [*LOGINS, "helpline_search", "helpline_owner", "helpline_rotator"], (False, False, False, False)
+        ),
         "helpline_backup": (False, True, False, False),
     }
     members = """SELECT r.rolname, roleid::regrole::text, inherit_option, set_option, admin_option

@@ -42,6 +42,7 @@ class Permission(StrEnum):
     USER_EDIT = "user:edit"
     CENTRE_EDIT = "centre:edit"
     REFERENCE_READ = "reference:read"
+    PERSON_SEARCH = "person:search"
     OWN_ACCOUNT = "account:own"
     KEYS_LOCK = "keys:lock"
     KEYS_ROTATE = "keys:rotate"
@@ -106,4 +107,5 @@ class SystemActor(StrEnum):
     ROTATOR = "rotator"  # wraps records' keys under a new master key
     NOTARY = "notary"  # gives audit entries their place in the hash tree, signs checkpoints, hands them to witnesses
     WATCHER = "watcher"  # looks through the audit for unusual reading
+    SEARCHER = "searcher"  # knows names, in the memory of a process of its own
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import TextualSelect, Uuid, bindparam, select, text, tuple_
+from sqlalchemy import TextualSelect, Uuid, bindparam, or_, select, text, tuple_
 
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.audit.models import AuditEntry
@@ -18,6 +18,8 @@ _ABOUT = text("SELECT app.audit_about(ARRAY[:subject])").bindparams(_SUBJECT)
 _ABOUT_CHILD = text("SELECT app.audit_about(array(SELECT app.records_about(:subject)) || :subject)").bindparams(
     _SUBJECT
 )
+
+SEARCHED = "search.made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ def list_entries(wanted: EntryFilter, after: tuple[datetime, uuid.UUID] | None =
     }  # fmt: skip
     statement = select(AuditEntry).where(AuditEntry.centre_id == wanted.centre_id)
     statement = statement.where(*(column == value for column, value in exact.items() if value is not None))
-    if wanted.subject_id is not None:
+    if wanted.subject_id is None:  # typing on is the same search; whoever follows one record sees each look at it
+        statement = statement.where(or_(AuditEntry.action != SEARCHED, ~AuditEntry.details["again"].as_boolean()))
+    else:
         statement = statement.where(AuditEntry.id.in_(_about(wanted.subject_id, whole_child=wanted.whole_child)))
     if wanted.group is not None:
         statement = statement.where(AuditEntry.field_groups.contains([wanted.group]))

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm.attributes import set_committed_value
+
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.matrix import FIELDS, PERMISSIONS, field_access, scope_of
 from helpline.foundation.access.permissions import FieldGroup, Permission
@@ -18,6 +20,7 @@ from helpline.foundation.errors import Forbidden
 from helpline.oversight.queries import entries as queries
 from helpline.oversight.queries.entries import EntryFilter
 from helpline.oversight.services.witnessing import standing
+from helpline.search.queries import requests_of
 from helpline.settings import Settings
 
 Key = tuple[datetime, uuid.UUID]
@@ -37,7 +40,19 @@ def search_audit(ctx: Context, asked: dict[str, Any], after: Key | None) -> Sequ
     )  # fmt: skip
     subjects = [asked["subject"]] if asked["subject"] else []
     record(ctx, "audit.searched", "audit", *subjects, filters=sorted(name for name, value in asked.items() if value))
-    return queries.list_entries(wanted, after)
+    entries = queries.list_entries(wanted, after)
+    _count_requests(entries)
+    return entries
+
+
+def _count_requests(entries: Sequence[AuditEntry]) -> None:
+    """Say beside each search how many requests it took. What is on record stays as it is."""
+    made = {entry.id: uuid.UUID(entry.details["search_id"]) for entry in entries if entry.action == queries.SEARCHED}
+    requests = requests_of(made.values())
+    for entry in entries:
+        if entry.id in made:
+            told = entry.details | {"requests": requests.get(made[entry.id], 1)}
+            set_committed_value(entry, "details", told)
 
 
 def read_standing(ctx: Context, settings: Settings) -> dict[str, Any]:
