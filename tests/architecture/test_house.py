@@ -93,6 +93,7 @@ ASKED_BEFORE = {
     "helpline/followups/services/work.py": {"proposal": "reads what row security shows"},
     "helpline/imports/services/steps.py": {"fail": _PART, "finish_check": _PART},
     "helpline/notifications/services.py": {"queue_message": _CALLER},
+    "helpline/oversight/services/witnessing.py": {"standing": _PART, "tell_guardians": _PART},
     "helpline/people/services.py": {"add_people": _CALLER},
     "helpline/reference/services.py": {"load_reference": "set-up alone, as the owner of the tables"},
     "helpline/referrals/services/routing.py": {

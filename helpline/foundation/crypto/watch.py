@@ -31,7 +31,7 @@ class Watch:
         self.path, self.machine = path, machine or machine_beside(path)
         self._url, self._changed = database_url, changed
         self._connection: psycopg.Connection[tuple[bool]] | None = None
-        self._looking = threading.Lock()
+        self._looking, self._stopped = threading.Lock(), threading.Event()
 
     def start(self) -> None:
         """Look now, and from then on for as long as the process lives."""
@@ -52,13 +52,18 @@ class Watch:
                 self._take(KeyRing.open(self.path, self.machine))
 
     def close(self) -> None:
-        """Let the connection go; a later look makes another."""
+        """Stop looking."""
+        self._stopped.set()
+        with self._looking:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _follow(self) -> None:
-        while not threading.Event().wait(LOOK_SECONDS):
+        while not self._stopped.wait(LOOK_SECONDS):
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001 - whatever it was, the next look must come
@@ -78,6 +83,6 @@ class Watch:
                 )
             row = self._connection.execute(_ASK).fetchone()
         except psycopg.Error:
-            self.close()
+            self._disconnect()
             return False
         return bool(row and row[0])

@@ -146,7 +146,7 @@ def test_it_looks_by_itself(watched, say, monkeypatch):
     say(True)
     assert changed.wait(30)
     assert changes == [False]
-    monkeypatch.setattr(made, "look", lambda: None)
+    made.close()
 
 
 def test_what_the_block_borrows_is_the_blocks_alone(watched):
