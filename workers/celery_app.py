@@ -15,6 +15,7 @@ celery.conf.update(
         "workers.heartbeat",
         "workers.imports",
         "workers.notifications",
+        "workers.privacy",
         "workers.referrals",
         "workers.subscriptions",
     ],

@@ -16,11 +16,17 @@ def _password_link(params: dict[str, Any]) -> str:
     return passwords.link_path(LinkPurpose(params["purpose"]), uuid.UUID(params["user_id"]), params["version"], until)
 
 
+def _override_page(params: dict[str, Any]) -> str:
+    return f"/overrides/{params['override_id']}"
+
+
 # Template -> path of its link, from the message's params.
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "invitation": _password_link,
     "new_password": _password_link,
     "referral_asked": referrals.link_path,
+    "glass_broken": _override_page,
+    "glass_review": _override_page,
 }
 
 

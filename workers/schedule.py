@@ -8,5 +8,6 @@ celery.conf.beat_schedule = {
     "referrals": {"task": "referrals.expire_unanswered", "schedule": 10.0, "options": {"expires": 30}},
     "remind": {"task": "followups.remind_due", "schedule": 2.0, "options": {"expires": 10}},
     "escalate": {"task": "followups.escalate_due", "schedule": 2.0, "options": {"expires": 10}},
+    "review": {"task": "privacy.remind_reviews", "schedule": 10.0, "options": {"expires": 30}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

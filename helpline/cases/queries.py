@@ -23,6 +23,7 @@ from helpline.cases.vocabulary import (
     RoutingCase,
     TimelineRow,
 )
+from helpline.foundation.access import grants
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.context import Context
@@ -247,14 +248,19 @@ def count_obligations(case_id: uuid.UUID) -> int:
     return db.session.scalar(open_ones) or 0
 
 
-def caseload(team_id: uuid.UUID) -> list[Load]:
-    """The team's active caseworkers and their open cases (as far as the actor sees them), fewest first."""
+def caseload(team_id: uuid.UUID, case_id: uuid.UUID | None = None) -> list[Load]:
+    """The team's active caseworkers and their open cases (as far as the actor sees them), fewest first.
+
+    `case_id`: to whom this case is closed are left out.
+    """
+    shut = grants.shut_out([case_id])[case_id] if case_id else frozenset()
     mine = and_(Case.caseworker_id == User.id, Case.status == CaseStatus.OPEN)
     statement = (
         select(User.id, User.name, func.count(Case.id).label("open_cases"))
         .join(TeamMember, TeamMember.user_id == User.id)
         .outerjoin(Case, mine)
         .where(TeamMember.team_id == team_id, User.role == Role.CASEWORKER, User.status == "active")
+        .where(User.id.not_in(shut))
         .group_by(User.id, User.name)
         .order_by(func.count(Case.id), User.name)
     )

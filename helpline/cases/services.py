@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from helpline.accounts import queries as accounts
+from helpline.agencies import queries as agencies
 from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import events, queries, rules
 from helpline.cases.commands import AddNote, CloseCase, Consent, OpenCase
@@ -36,7 +37,7 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
 
     The same person posting the same body again gets the first case. A historic (imported) call may be opened too: a
     case that a person opens is live. Raises NotFound("call"), Invalid("child_not_of_call" | "team_unknown" |
-    "team_needed" | …), Conflict("call_voided" | "case_exists" | "id_in_use").
+    "team_needed" | "closed_to_unknown" | …), Conflict("call_voided" | "case_exists" | "id_in_use").
     """
     require(ctx, Permission.CASE_OPEN, command.call_id)
     rules.check_consent(command.consent)
@@ -66,6 +67,7 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
     ):  # sees what was given to them: what they open themselves, until it is given on
         grants.allow(ctx, ctx.actor.id, [("case", case.id)], reason="shared", source_id=case.id)
     _insert_numbered(case)
+    close_to(ctx, case, command.closed_to)
     _tell(ctx, case, CaseAction.OPENED, {"call_id": str(case.call_id), "risk_level": case.risk_level})
     publish(ctx, events.CaseOpened(case.id, case.centre_id, case.risk_level, case.source, tuple(case.needs)))
     return case
@@ -76,9 +78,11 @@ def assign_caseworker(ctx: Context, case_id: uuid.UUID, version: int, caseworker
 
     Raises Conflict("stale" | "case_closed"), Invalid("caseworker_not_of_team").
     """
-    require(ctx, Permission.CASE_ASSIGN, case_id)
+    scope = require(ctx, Permission.CASE_ASSIGN, case_id)
     case = _open_for_change(case_id, version)
-    if caseworker_id not in {user.id for user in accounts.users_of_team(case.team_id, Role.CASEWORKER)}:
+    rules.check_team(scope, case.team_id, ctx.actor.team_ids, Permission.CASE_ASSIGN)
+    fit = {user.id for user in accounts.users_of_team(case.team_id, Role.CASEWORKER)}
+    if caseworker_id not in fit - grants.shut_out([case.id])[case.id]:
         raise Invalid("caseworker_not_of_team", "caseworker_id")
     former = case.caseworker_id
     if former == caseworker_id:
@@ -93,6 +97,43 @@ def assign_caseworker(ctx: Context, case_id: uuid.UUID, version: int, caseworker
     details = {"caseworker_id": str(caseworker_id), "former_id": str(former) if former else None}
     _change(ctx, case, CaseAction.ASSIGNED, details, fields=("caseworker_id",))
     publish(ctx, events.CaseAssigned(case.id, case.centre_id, caseworker_id))
+    return case
+
+
+def close_to(ctx: Context, case: Case, principals: Sequence[uuid.UUID], reason: str = grants.CLOSED_TO) -> None:
+    """Shut these staff and agencies of the centre out of the case, its call and its child, for good.
+
+    `reason`: `grants.CLOSED_TO` or `grants.PARTY`. A case that one of them has is nobody's again, and is to be given to
+    somebody as soon as a new one. Raises Invalid("closed_to_unknown", "closed_to") for strangers and for the actor
+    themselves.
+    """
+    if not principals:
+        return
+    fit = {user.id for user in accounts.list_users(case.centre_id)} | set(agencies.names_of(principals))
+    if not set(principals) <= fit - {ctx.actor.id}:
+        raise Invalid("closed_to_unknown", "closed_to")
+    reach = [("case", case.id), ("call", case.call_id), ("person", case.child_person_id)]
+    for principal_id in dict.fromkeys(principals):
+        grants.deny(ctx, principal_id, reach, reason=reason, source_id=case.id)
+        record(ctx, "case.closed_to", "case", case.id, centre_id=case.centre_id, principal_id=principal_id, why=reason)
+    if case.caseworker_id in principals:
+        _release(ctx, case)
+
+
+def _release(ctx: Context, case: Case) -> None:
+    grants.end(ctx, source_id=case.id, reason=ASSIGNED)
+    own = accounts.get_centre(case.centre_id).risk_clocks
+    case.assign_by = rules.clocks(RiskLevel(case.risk_level), ctx.now, own).assign_by
+    case.caseworker_id = case.assigned_at = None
+    _change(ctx, case, CaseAction.RELEASED, {}, fields=("caseworker_id",))
+    publish(ctx, events.CaseReleased(case.id, case.centre_id))
+
+
+def lock_case(ctx: Context, case_id: uuid.UUID) -> Case:
+    """The case for a decision about who may see it, held until this unit ends. Raises NotFound("case"), Forbidden."""
+    scope = require(ctx, Permission.CASE_RESTRICT, case_id)
+    case = _lock(case_id)
+    rules.check_team(scope, case.team_id, ctx.actor.team_ids, Permission.CASE_RESTRICT)
     return case
 
 

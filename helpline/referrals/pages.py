@@ -72,7 +72,7 @@ def _page(referral_id: uuid.UUID, problem: Problem | None = None) -> str:
         "referrals/show.html", referral=ReferralOut().dump(row), now=ctx.now,
         problem=_words(problem) if problem else None, may_change=holds(ctx.actor, Permission.REFERRAL_REQUEST),
         choices=queries.list_choices(row) if may_choose else [], may_choose=may_choose,
-        withdraw_reasons=[reason.value for reason in WithdrawReason],
+        withdraw_reasons=[each.value for each in WithdrawReason if each is not WithdrawReason.CLOSED_TO],
     )  # fmt: skip
 
 

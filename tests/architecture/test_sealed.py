@@ -27,8 +27,10 @@ SEALED = {
     "call_imports": {"file_name_sealed", "headers_sealed", "report_sealed"},
     "call_versions": {"snapshot_sealed"},
     "calls": {"narrative_sealed", "original_sealed", "risk_override_sealed", "void_reason_sealed"},
+    "case_closings": {"reason_sealed"},
     "case_notes": {"body_sealed"},
     "cases": {"consent_why_sealed", "summary_sealed"},
+    "glass_overrides": {"note_sealed", "reason_sealed"},
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "messages": {"address_sealed"},
     "persons": {"name_sealed", "phone_sealed"},
@@ -71,6 +73,7 @@ WHY = {
         "direction": CODE, "kind": CODE, "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS,
         "source": CODE,
     },
+    "case_closings": {"kind": CODE, "record_key": KEY, "relation": CODE},
     "case_events": {"action": CODE, "actor_role": CODE, "details": CODES_AND_IDS},
     "case_notes": {"body_index": HMAC, "kind": CODE, "record_key": KEY},
     "case_obligations": {"kind": CODE, "source_kind": CODE},
@@ -79,6 +82,9 @@ WHY = {
         "code": "the case's number for people: it is read out, so it says nothing", "consent": CODE, "needs": CODE,
         "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS, "source": CODE, "status": CODE,
         "step": CODE,
+    },
+    "glass_overrides": {
+        "case_code": "the case's number for people: it is read out, so it says nothing", "outcome": CODE, "record_key": KEY,
     },
     "followups": {"kind": CODE, "outcome": CODE, "record_key": KEY, "risk_level": CODE, "state": CODE},
     "messages": {
