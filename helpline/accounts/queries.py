@@ -13,7 +13,9 @@ from helpline.foundation.access.permissions import Role
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
 
-_OVERRIDE = " LEFT JOIN LATERAL app.override_of(b.user_id, :at) o ON true"  # an override that lasts, in the same look-up
+_OVERRIDE = (
+    " LEFT JOIN LATERAL app.override_of(b.user_id, :at) o ON true"  # an override that lasts, in the same look-up
+)
 _FIND_SESSION = text(f"SELECT * FROM app.find_session(:hash) b{_OVERRIDE}")  # noqa: S608
 _FIND_TOKEN = text(f"SELECT * FROM app.find_api_token(:hash, :at) b{_OVERRIDE}")  # noqa: S608
 _FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login)")

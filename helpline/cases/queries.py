@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import aliased, undefer, undefer_group
 
+from helpline.accounts import queries as accounts
 from helpline.accounts.models import Centre, Team, TeamMember, User
+from helpline.agencies import queries as agencies
 from helpline.calls.models import Call, CallChild
 from helpline.cases.models import Case, CaseEvent, CaseNote, CaseObligation
 from helpline.cases.vocabulary import (
@@ -90,6 +92,31 @@ def get_origin(call_id: uuid.UUID, child_id: uuid.UUID) -> Origin:
     if row is None:
         raise NotFound("call", call_id)
     return Origin(**row._asdict())
+
+
+def team_for(chosen: uuid.UUID | None, origin: Origin) -> uuid.UUID:
+    """The chosen team, else the one covering the place, else the call's own.
+
+    Raises Invalid("team_unknown" | "team_needed", "team_id").
+    """
+    if chosen is not None:
+        if chosen not in {team.id for team in accounts.list_teams(origin.centre_id) if team.active}:
+            raise Invalid("team_unknown", "team_id")
+        return chosen
+    covering = accounts.team_covering(origin.centre_id, origin.place_path) if origin.place_path else None
+    found = covering.id if covering else origin.team_id
+    if found is None:
+        raise Invalid("team_needed", "team_id")
+    return found
+
+
+def check_closable(centre_id: uuid.UUID, principals: Collection[uuid.UUID], but_not: uuid.UUID) -> None:
+    """Raise Invalid("closed_to_unknown") unless all are staff or agencies of the centre, and `but_not` none of them."""
+    if not principals:
+        return
+    fit = {user.id for user in accounts.list_users(centre_id)} | set(agencies.names_of([*principals]))
+    if but_not in principals or not set(principals) <= fit:
+        raise Invalid("closed_to_unknown", "closed_to")
 
 
 def list_children(call_id: uuid.UUID) -> list[ChildRow]:

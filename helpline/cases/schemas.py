@@ -234,7 +234,7 @@ class TimelineOut(RecordOut):
     group = G.STORY
 
     id = f.UUID(required=True, metadata=ID)
-    items = f.List(f.Nested(EventOut), metadata=ID)
+    items = f.List(f.Nested(EventOut))  # with their words: reading a timeline is reading the story
     next = f.String(allow_none=True, metadata=ID)
 
 

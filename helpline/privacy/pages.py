@@ -28,6 +28,7 @@ from helpline.privacy.schemas import (
     ReviewIn,
 )
 from helpline.privacy.services import closing, glass
+from helpline.privacy.vocabulary import OverrideRow
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
 from helpline.web.guard import acting, guard
@@ -145,7 +146,7 @@ def list_overrides() -> str:
     )
 
 
-def _spoken(row: queries.OverrideRow, *, whole: bool = False) -> dict[str, Any]:
+def _spoken(row: OverrideRow, *, whole: bool = False) -> dict[str, Any]:
     now = acting().now
     dumped: dict[str, Any] = (OverrideOut if whole else OverrideItemOut)().dump(row)
     return dumped | {

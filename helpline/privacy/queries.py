@@ -66,7 +66,8 @@ def _granted(case_id: uuid.UUID, now: datetime) -> tuple[list[Seer], list[tuple[
         )
         .order_by(Grant.from_at)
     )  # fmt: skip
-    agencies, staff = [], []
+    agencies: list[Seer] = []
+    staff: list[tuple[User, Why, datetime | None]] = []
     for reason, until_at, user, agency in db.session.execute(statement):
         if agency is not None:
             agencies.append(Seer(agency.id, "", Role.PARTNER, Why.REFERRAL, until_at, agency.names))
@@ -101,6 +102,14 @@ def list_shut(case_id: uuid.UUID) -> list[Shut]:
         )
         for principal_id, kind, since, name, role, names, closing in db.session.execute(statement)
     ]  # fmt: skip
+
+
+def lock_case(case_id: uuid.UUID) -> Case:
+    """The case, held until this unit ends. Raises NotFound("case")."""
+    case = db.session.scalars(select(Case).where(Case.id == case_id).with_for_update()).one_or_none()
+    if case is None:
+        raise NotFound("case", case_id)
+    return case
 
 
 def find_visible(centre_id: uuid.UUID | None, given: str) -> uuid.UUID | None:

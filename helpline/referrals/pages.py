@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
 from helpline.agencies.vocabulary import Service
+from helpline.cases.queries import centre_of
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.errors import Conflict, HelplineError, Invalid
@@ -84,6 +85,7 @@ def _redraw(problem: Problem, referral_id: uuid.UUID) -> str:
 @guard(Permission.REFERRAL_REQUEST)
 def new_referral(case_id: uuid.UUID) -> str:
     """Choose what to seek."""
+    centre_of(case_id)  # a case that is not there, or out of sight, has no such page
     return _new(case_id)
 
 

@@ -261,7 +261,9 @@ def candidates(ctx: Context, referral: Referral, offers: Sequence[Offer]) -> lis
     past = _history(referral, [offer.agency_id for offer in offers])
     shut = grants.shut_out([referral.case_id])[referral.case_id]
     return [
-        replace(_candidate(referral.service, offer, past[offer.agency_id], zone, days), conflict=offer.agency_id in shut)
+        replace(
+            _candidate(referral.service, offer, past[offer.agency_id], zone, days), conflict=offer.agency_id in shut
+        )
         for offer in offers
     ]
 

@@ -31,7 +31,7 @@ _RAIL = {
     "centre": ("accounts.centre", _l("Centre"), "centre"),
     "audit": ("oversight.audit", _l("Audit"), "audit"),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
-    "overrides": ("privacy.list_overrides", _l("Emergency access"), "audit"),
+    "overrides": ("privacy.list_overrides", _l("Emergency"), "audit"),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),

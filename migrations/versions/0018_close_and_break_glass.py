@@ -35,7 +35,9 @@ DENIES_READ = f"""effect = 'allow' OR {ROLE} IN ('router', 'reminder', 'messenge
     OR {SUPERVISES} AND principal_id <> {ME} AND ({MAY_GRANT})"""
 
 PERSONS_DENIED = "id <> ALL ((SELECT app.denied('person'))::uuid[])"
-MESSAGES_DENIED = "(params ->> 'case_id') IS NULL OR (params ->> 'case_id') <> ALL ((SELECT app.denied('case'))::text[])"
+MESSAGES_DENIED = (
+    "(params ->> 'case_id') IS NULL OR (params ->> 'case_id') <> ALL ((SELECT app.denied('case'))::text[])"
+)
 AUDIT_DENIED = "NOT subject_ids && (SELECT app.denied('case'))::uuid[]"
 CLOSINGS = f"{SUPERVISES} AND principal_id <> {ME} AND {part_of('cases', 'case', 'case_id')}"
 OVERRIDES = f"""(user_id = {ME} OR centre_id = ANY ((SELECT app.centres_of('glass'))::uuid[])
@@ -79,14 +81,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 """
 NOT_DENIED = "\n      AND c.id <> ALL (app.denied('case'))"
 
-FUNCTIONS = f"""
+FUNCTIONS = """
 -- What the actor sees by an override that lasts: it can be worked on, never handed on.
 CREATE FUNCTION app.overridden() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, app, public AS $$
     SELECT coalesce((
         SELECT array_agg(g.record_id) FROM app.actor() a JOIN grants g ON g.principal_id = (a ->> 'u')::uuid
         WHERE g.reason = 'break_glass' AND g.ended_at IS NULL
-          AND g.until_at > to_timestamp((a ->> 'n')::double precision)), '{{}}') $$;
+          AND g.until_at > to_timestamp((a ->> 'n')::double precision)), '{}') $$;
 
 -- The override that lasts for a person: the door asks with the look-up of their session.
 CREATE FUNCTION app.override_of(person uuid, at timestamptz)
@@ -110,8 +112,8 @@ BEGIN
     IF EXISTS (SELECT 1 FROM app.override_of(me, at)) THEN RETURN NULL; END IF;
     SELECT c.* INTO found FROM cases c
     WHERE c.centre_id = (a ->> 'c')::uuid AND (
-        c.number = substring(given FROM '-([0-9]{{1,18}})$')::bigint AND upper(c.code) = upper(given)
-        OR c.id = CASE WHEN given ~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN given::uuid END);
+        c.number = substring(given FROM '-([0-9]{1,18})$')::bigint AND upper(c.code) = upper(given)
+        OR c.id = CASE WHEN given ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN given::uuid END);
     IF found.id IS NULL OR found.id = ANY (app.denied('case')) OR found.call_id = ANY (app.denied('call'))
         OR found.child_person_id = ANY (app.denied('person')) THEN RETURN NULL; END IF;
     INSERT INTO glass_overrides (id, record_key, case_id, case_code, centre_id, team_id, user_id, opened_at, until_at,
@@ -192,8 +194,15 @@ def _create_tables() -> None:
         sa.CheckConstraint("until_at <= opened_at + interval '30 minutes'", name="short"),
     )
     op.create_index("ix_glass_overrides_centre_id", "glass_overrides", ["centre_id", "opened_at", "id"])
-    op.create_index("ix_glass_overrides_user_id", "glass_overrides", ["user_id"], postgresql_where=sa.text("ended_at IS NULL"))
-    op.create_index("ix_glass_overrides_remind_at", "glass_overrides", ["remind_at"], postgresql_where=sa.text("reviewed_at IS NULL"))
+    op.create_index(
+        "ix_glass_overrides_user_id", "glass_overrides", ["user_id"], postgresql_where=sa.text("ended_at IS NULL")
+    )
+    op.create_index(
+        "ix_glass_overrides_remind_at",
+        "glass_overrides",
+        ["remind_at"],
+        postgresql_where=sa.text("reviewed_at IS NULL"),
+    )
 
 
 def upgrade() -> None:
@@ -201,11 +210,15 @@ def upgrade() -> None:
     op.create_check_constraint("reason", "grants", REASONS.format(", 'party', 'break_glass'"))
     op.create_check_constraint("deny", "grants", "(effect = 'deny') = (reason IN ('closed_to', 'party'))")
     op.create_check_constraint("ends", "grants", "reason <> 'break_glass' OR until_at IS NOT NULL")
-    op.create_index("ix_grants_denied", "grants", ["record_id"], postgresql_where=sa.text("effect = 'deny' AND ended_at IS NULL"))
+    op.create_index(
+        "ix_grants_denied", "grants", ["record_id"], postgresql_where=sa.text("effect = 'deny' AND ended_at IS NULL")
+    )
     _create_tables()
     op.execute(DENIED + LOOKS.format(denied=NOT_DENIED) + CHILD.format(denied=NOT_DENIED) + FUNCTIONS)
     for name in FUNCTION_NAMES:
-        op.execute(f"REVOKE EXECUTE ON FUNCTION app.{name} FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.{name} TO {APP_ROLES}")
+        op.execute(
+            f"REVOKE EXECUTE ON FUNCTION app.{name} FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.{name} TO {APP_ROLES}"
+        )
     for table in TAKEN:
         op.execute(
             f"CREATE TRIGGER {table}_not_taken BEFORE UPDATE OF team_id ON {table} FOR EACH ROW"
@@ -221,7 +234,9 @@ def upgrade() -> None:
         f" WITH CHECK (recorded_by = {ME} AND case_id <> ALL ((SELECT app.overridden())::uuid[]))"
     )
     protect("glass_overrides", OVERRIDES, web="SELECT", worker="SELECT, UPDATE (remind_at)")
-    op.execute("GRANT UPDATE (ended_at, reviewed_at, reviewed_by, outcome, note_sealed) ON glass_overrides TO helpline_web")
+    op.execute(
+        "GRANT UPDATE (ended_at, reviewed_at, reviewed_by, outcome, note_sealed) ON glass_overrides TO helpline_web"
+    )
     op.execute(
         f"CREATE POLICY glass_overrides_update_narrowed ON glass_overrides AS RESTRICTIVE FOR UPDATE TO {APP_ROLES}"
         f" USING (reviewed_at IS NULL) WITH CHECK (reviewed_by IS NULL OR reviewed_by = {ME} AND {SUPERVISES})"

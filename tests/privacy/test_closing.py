@@ -84,7 +84,12 @@ def test_who_is_shut_out_loses_the_case_and_all_that_belongs_to_it(world, rows, 
     close(world.supervisor, case_id, user.id, relation)
     assert seen(user, case_id, rows) == NOTHING
     with unit_of_work(user.ctx()):
-        assert db.session.execute(text("SELECT id FROM grants WHERE principal_id = :me AND effect = 'deny'"), {"me": user.id}).all() == []
+        assert (
+            db.session.execute(
+                text("SELECT id FROM grants WHERE principal_id = :me AND effect = 'deny'"), {"me": user.id}
+            ).all()
+            == []
+        )
     lift(world.supervisor, case_id, user.id, ClosingKind.PARTY if relation else ClosingKind.CLOSED_TO)
     assert seen(user, case_id, rows) == (NOTHING | {"messages": 1} if role == "caseworker" else ALL)
 
@@ -106,12 +111,18 @@ def test_closing_and_lifting_are_on_record_with_sealed_reasons(world, rows):
     case_id = full_case(world)
     close(world.supervisor, case_id, world.operator.id, Relation.SELF)
     lift(world.supervisor, case_id, world.operator.id, ClosingKind.PARTY)
-    audit = rows("SELECT action, details FROM audit_entries WHERE action IN ('case.closed_to', 'case.opened_to') AND %s = ANY (subject_ids) ORDER BY id", case_id)
+    audit = rows(
+        "SELECT action, details FROM audit_entries WHERE action IN ('case.closed_to', 'case.opened_to') AND %s = ANY (subject_ids) ORDER BY id",
+        case_id,
+    )
     told = {"principal_id": str(world.operator.id), "why": "party"}
     assert audit == [("case.closed_to", told), ("case.opened_to", told)]
     assert rows("SELECT kind, relation, reason_sealed IS NOT NULL FROM case_closings WHERE case_id = %s ORDER BY id", case_id) == [
         ("party", "self", True), ("lifted", None, True)]  # fmt: skip
-    assert rows("SELECT count(*) FROM outbox_events WHERE name = 'privacy.case_shut' AND payload ->> 'case_id' = %s", str(case_id)) == [(1,)]
+    assert rows(
+        "SELECT count(*) FROM outbox_events WHERE name = 'privacy.case_shut' AND payload ->> 'case_id' = %s",
+        str(case_id),
+    ) == [(1,)]
 
 
 @pytest.mark.parametrize("role", ["operator", "caseworker", "admin", "auditor", "elsewhere"])
@@ -150,7 +161,11 @@ def test_whoever_opens_a_case_may_close_it_in_the_same_breath(world, rows):
     assert {each.principal_id for each in shut} == {world.team_supervisor.id, agency}
     with pytest.raises(Invalid, match="closed_to_unknown"):
         again = make_call(world.operator, place=world.province)
-        do(world.operator, cases.open_case, OpenCase(new_id(), again.id, again.child_id, closed_to=(world.operator.id,)))
+        do(
+            world.operator,
+            cases.open_case,
+            OpenCase(new_id(), again.id, again.child_id, closed_to=(world.operator.id,)),
+        )
 
 
 def test_the_caseworker_to_whom_it_is_closed_has_it_no_more(world, rows):
@@ -158,10 +173,16 @@ def test_the_caseworker_to_whom_it_is_closed_has_it_no_more(world, rows):
     assign(world, case_id)
     machine(SystemActor.REMINDER, planning.reassign, case_id)
     close(world.supervisor, case_id, world.caseworker.id)
-    assert rows("SELECT caseworker_id, assigned_at, assign_by > now() FROM cases WHERE id = %s", case_id) == [(None, None, True)]
+    assert rows("SELECT caseworker_id, assigned_at, assign_by > now() FROM cases WHERE id = %s", case_id) == [
+        (None, None, True)
+    ]
     machine(SystemActor.REMINDER, planning.release, case_id)
-    assert rows("SELECT count(*) FROM followups WHERE case_id = %s AND kind = 'assignment' AND state = 'planned'", case_id) == [(1,)]
-    assert rows("SELECT count(*) FROM followups WHERE case_id = %s AND caseworker_id IS NOT NULL AND state = 'planned'", case_id) == [(0,)]
+    assert rows(
+        "SELECT count(*) FROM followups WHERE case_id = %s AND kind = 'assignment' AND state = 'planned'", case_id
+    ) == [(1,)]
+    assert rows(
+        "SELECT count(*) FROM followups WHERE case_id = %s AND caseworker_id IS NOT NULL AND state = 'planned'", case_id
+    ) == [(0,)]
     with unit_of_work(world.supervisor.ctx()):
         assert world.caseworker.id not in {load.id for load in case_queries.caseload(world.team, case_id)}
         assert world.caseworker.id in {load.id for load in case_queries.caseload(world.team)}
@@ -191,7 +212,9 @@ def test_reminders_fall_to_the_next_who_may_know_and_at_last_to_the_admin_withou
     machine(SystemActor.REMINDER, watching.remind_due, at=far)
     assert told(rows, "followup_due", case_id) == set()
     assert world.admin.id in told(rows, "nobody_left")
-    assert rows("SELECT DISTINCT params FROM messages WHERE template = 'nobody_left' AND recipient_id = %s", world.admin.id) == [({},)]
+    assert rows(
+        "SELECT DISTINCT params FROM messages WHERE template = 'nobody_left' AND recipient_id = %s", world.admin.id
+    ) == [({},)]
 
 
 def test_mail_that_waits_is_not_sent_to_whom_the_case_was_closed_meanwhile(world, rows):
@@ -206,7 +229,9 @@ def test_mail_that_waits_is_not_sent_to_whom_the_case_was_closed_meanwhile(world
             [new_id(), world.operator.id, str(case_id)],
         )
     assert machine(SystemActor.MESSENGER, notifications.claim_next) is None
-    assert rows("SELECT state, error_code FROM messages WHERE channel = 'mail' AND recipient_id = %s", world.operator.id) == [("not_sent", "closed_to_them")]
+    assert rows(
+        "SELECT state, error_code FROM messages WHERE channel = 'mail' AND recipient_id = %s", world.operator.id
+    ) == [("not_sent", "closed_to_them")]
 
 
 def referral_of(case_id, rows):
@@ -226,7 +251,9 @@ def test_an_agency_that_is_shut_out_is_never_asked_and_says_why(world, rows):
     assert referral_of(case_id, rows) == [(referral_id, "exhausted")]
     with unit_of_work(world.supervisor.ctx()):
         row = referrals.get_row(referral_id)
-        assert {(each["agency_id"], each["code"]) for each in row.excluded} == {(str(agency), Exclusion.CONFLICT_OF_INTEREST)}
+        assert {(each["agency_id"], each["code"]) for each in row.excluded} == {
+            (str(agency), Exclusion.CONFLICT_OF_INTEREST)
+        }
         assert agency not in {agency_id for agency_id, _names in referrals.list_choices(row)}
 
 

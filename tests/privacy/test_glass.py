@@ -28,8 +28,7 @@ BREAKERS = ["other_caseworker", "team_supervisor", "colleague"]
 @pytest.fixture
 def case(world, in_app):
     """A case of the other team, that none of them sees."""
-    case_id = open_case(world, team_id=world.other_team)
-    return case_id
+    return open_case(world, team_id=world.other_team)
 
 
 def breaker(world, role):
@@ -38,9 +37,7 @@ def breaker(world, role):
 
 def sees(user, case_id, at=None):
     """Case, call and child, by raw SQL."""
-    statement = (
-        "SELECT (SELECT count(*) FROM cases WHERE id = :id) + (SELECT count(*) FROM calls) + (SELECT count(*) FROM persons)"
-    )
+    statement = "SELECT (SELECT count(*) FROM cases WHERE id = :id) + (SELECT count(*) FROM calls) + (SELECT count(*) FROM persons)"
     with unit_of_work(user.ctx(at=at)):
         return db.session.scalar(text(statement), {"id": case_id})
 
@@ -58,8 +55,14 @@ def test_it_opens_one_case_for_half_an_hour(world, case, rows, role):
     assert sees(user, case, at + timedelta(minutes=30)) == 0
     assert rows("SELECT until_at - opened_at, review_by - opened_at, reason_sealed IS NOT NULL FROM glass_overrides WHERE id = %s", override_id) == [
         (timedelta(minutes=30), timedelta(hours=24), True)]  # fmt: skip
-    assert rows("SELECT details ->> 'override_id' FROM audit_entries WHERE actor_id = %s AND action = 'case.glass_broken'", user.id) == [(str(override_id),)]
-    assert rows("SELECT payload ->> 'override_id' FROM outbox_events WHERE name = 'privacy.glass_broken' AND payload ->> 'case_id' = %s", str(case)) == [(str(override_id),)]
+    assert rows(
+        "SELECT details ->> 'override_id' FROM audit_entries WHERE actor_id = %s AND action = 'case.glass_broken'",
+        user.id,
+    ) == [(str(override_id),)]
+    assert rows(
+        "SELECT payload ->> 'override_id' FROM outbox_events WHERE name = 'privacy.glass_broken' AND payload ->> 'case_id' = %s",
+        str(case),
+    ) == [(str(override_id),)]
     do(user, glass.end_override, override_id)
     assert sees(user, case) == 0
     do(user, glass.end_override, override_id)  # again, or too late: nothing
@@ -75,9 +78,13 @@ def test_a_code_opens_it_as_well_as_an_id(world, case, rows):
 def test_who_may_not(world, case, rows, role):
     with pytest.raises(Forbidden):
         break_glass(getattr(world, role), case)
-    assert rows("SELECT count(*) FROM audit_entries WHERE actor_id = %s AND outcome = 'refused'", getattr(world, role).id) == [(1,)]
+    assert rows(
+        "SELECT count(*) FROM audit_entries WHERE actor_id = %s AND outcome = 'refused'", getattr(world, role).id
+    ) == [(1,)]
     with unit_of_work(getattr(world, role).ctx()):  # nor by the database's own function
-        assert db.session.scalar(text("SELECT app.break_glass(:n, :c, '', '')"), {"n": new_id(), "c": str(case)}) is None
+        assert (
+            db.session.scalar(text("SELECT app.break_glass(:n, :c, '', '')"), {"n": new_id(), "c": str(case)}) is None
+        )
 
 
 def test_what_it_never_opens_is_refused_alike(world, case, rows, database_urls):
@@ -89,12 +96,22 @@ def test_what_it_never_opens_is_refused_alike(world, case, rows, database_urls):
             with pytest.raises(NotFound) as refusal:
                 break_glass(user, given)
             assert (refusal.value.details, refusal.value.record_id) == ({"kind": "case"}, None)
-    for given in (elsewhere, *rows("SELECT code FROM cases WHERE id = %s", elsewhere)[0], new_id(), "HC-99999999", "'; --", "7"):
+    for given in (
+        elsewhere,
+        *rows("SELECT code FROM cases WHERE id = %s", elsewhere)[0],
+        new_id(),
+        "HC-99999999",
+        "'; --",
+        "7",
+    ):
         with pytest.raises(NotFound) as refusal:
             break_glass(user, given)
         assert (refusal.value.details, refusal.value.record_id) == ({"kind": "case"}, None)
     assert rows("SELECT count(*) FROM glass_overrides WHERE user_id = %s", user.id) == [(0,)]
-    assert rows("SELECT count(DISTINCT (action, subject_kind, subject_ids, details)) FROM audit_entries WHERE actor_id = %s AND outcome = 'refused'", user.id) == [(1,)]
+    assert rows(
+        "SELECT count(DISTINCT (action, subject_kind, subject_ids, details)) FROM audit_entries WHERE actor_id = %s AND outcome = 'refused'",
+        user.id,
+    ) == [(1,)]
 
 
 def test_closing_beats_an_override_that_lasts(world, case):
@@ -115,7 +132,9 @@ def test_one_at_a_time_with_a_reason_and_only_where_needed(world, case):
     with pytest.raises(Conflict, match="glass_lasts"):
         break_glass(user, other)
     with unit_of_work(user.ctx()):
-        assert db.session.scalar(text("SELECT app.break_glass(:n, :c, '', '')"), {"n": new_id(), "c": str(other)}) is None
+        assert (
+            db.session.scalar(text("SELECT app.break_glass(:n, :c, '', '')"), {"n": new_id(), "c": str(other)}) is None
+        )
 
 
 def test_a_team_supervisor_hands_nothing_on_under_it(world, case):
@@ -138,17 +157,25 @@ def _as_supervisor(world, user):
 
 
 ATTEMPTS = [  # free SQL under an override
-    "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at)"
-    " VALUES (:new, :me, 'case', :case, 'allow', 'shared', :case, :me, now() - interval '1 day')",
-    "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at, until_at)"
-    " VALUES (:new, :me, 'case', :case, 'allow', 'break_glass', :override, :me, now(), now() + interval '1 year')",
-    "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at)"
-    " VALUES (:new, :other, 'case', :case, 'deny', 'closed_to', :case, :me, now())",
+    (
+        "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at)"
+        " VALUES (:new, :me, 'case', :case, 'allow', 'shared', :case, :me, now() - interval '1 day')"
+    ),
+    (
+        "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at, until_at)"
+        " VALUES (:new, :me, 'case', :case, 'allow', 'break_glass', :override, :me, now(), now() + interval '1 year')"
+    ),
+    (
+        "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at)"
+        " VALUES (:new, :other, 'case', :case, 'deny', 'closed_to', :case, :me, now())"
+    ),
     "UPDATE grants SET until_at = until_at + interval '1 year' WHERE source_id = :override",
     "UPDATE cases SET team_id = :team WHERE id = :case",
     "UPDATE calls SET team_id = :team",
-    "INSERT INTO glass_overrides (id, record_key, case_id, case_code, centre_id, team_id, user_id, opened_at, until_at, review_by, remind_at)"
-    " SELECT :new, '', case_id, case_code, centre_id, team_id, user_id, opened_at, until_at, review_by, remind_at FROM glass_overrides",
+    (
+        "INSERT INTO glass_overrides (id, record_key, case_id, case_code, centre_id, team_id, user_id, opened_at, until_at, review_by, remind_at)"
+        " SELECT :new, '', case_id, case_code, centre_id, team_id, user_id, opened_at, until_at, review_by, remind_at FROM glass_overrides"
+    ),
     "UPDATE glass_overrides SET until_at = until_at + interval '1 minute'",
     "UPDATE glass_overrides SET review_by = review_by + interval '1 day'",
     "UPDATE glass_overrides SET reviewed_at = now(), reviewed_by = :other, outcome = 'justified'",
@@ -161,7 +188,14 @@ ATTEMPTS = [  # free SQL under an override
 def test_free_sql_makes_it_no_longer_and_no_wider(world, case, statement):
     user = make_user(world.centre, "team_supervisor", world.team)
     override_id = break_glass(user, case)
-    given = {"new": new_id(), "me": user.id, "case": case, "override": override_id, "team": world.team, "other": world.supervisor.id}
+    given = {
+        "new": new_id(),
+        "me": user.id,
+        "case": case,
+        "override": override_id,
+        "team": world.team,
+        "other": world.supervisor.id,
+    }
     with pytest.raises(DBAPIError) as error, unit_of_work(user.ctx()):
         db.session.execute(text(statement), given)
     assert isinstance(error.value.orig, InsufficientPrivilege) or "reviewed_by_another" in str(error.value.orig)
@@ -173,13 +207,20 @@ def told(rows, template):
 
 def test_supervisors_are_told_at_once_and_reminded_until_it_is_reviewed(world, case, rows, app, as_worker):
     at = now()
-    override_id = break_glass(world.team_supervisor, case, at=at)  # the other team has no supervisor: the centre's answer
+    override_id = break_glass(
+        world.team_supervisor, case, at=at
+    )  # the other team has no supervisor: the centre's answer
     machine(SystemActor.REMINDER, glass.tell_broken, override_id)
     assert told(rows, "glass_broken") & {world.supervisor.id, world.team_supervisor.id} == {world.supervisor.id}
-    assert rows("SELECT DISTINCT channel FROM messages WHERE template = 'glass_broken' AND recipient_id = %s ORDER BY 1", world.supervisor.id) == [("in_app",), ("mail",)]
+    assert rows(
+        "SELECT DISTINCT channel FROM messages WHERE template = 'glass_broken' AND recipient_id = %s ORDER BY 1",
+        world.supervisor.id,
+    ) == [("in_app",), ("mail",)]
     for hours, expected in ((7, 0), (9, 1), (10, 1), (18, 2)):
         machine(SystemActor.REMINDER, glass.remind_reviews, at=at + timedelta(hours=hours))
-        count = "SELECT count(*) FROM messages WHERE template = 'glass_review' AND recipient_id = %s AND channel = 'in_app'"
+        count = (
+            "SELECT count(*) FROM messages WHERE template = 'glass_review' AND recipient_id = %s AND channel = 'in_app'"
+        )
         assert rows(count, world.supervisor.id) == [(expected,)], hours
     with app.app_context():
         do(world.supervisor, glass.review, Review(override_id, Outcome.JUSTIFIED, "A child alone."))
@@ -201,8 +242,13 @@ def test_a_review_is_another_supervisors_once_and_on_record(world, case, rows):
     do(world.supervisor, glass.review, Review(override_id, Outcome.FOLLOW_UP, "Talk with her."))
     with pytest.raises(Conflict, match="reviewed_already"):
         do(world.supervisor, glass.review, Review(override_id, Outcome.JUSTIFIED, "No."))
-    assert rows("SELECT outcome, reviewed_by FROM glass_overrides WHERE id = %s", override_id) == [("follow_up", world.supervisor.id)]
-    assert rows("SELECT details ->> 'outcome' FROM audit_entries WHERE action = 'glass.reviewed' AND %s = ANY (subject_ids)", override_id) == [("follow_up",)]
+    assert rows("SELECT outcome, reviewed_by FROM glass_overrides WHERE id = %s", override_id) == [
+        ("follow_up", world.supervisor.id)
+    ]
+    assert rows(
+        "SELECT details ->> 'outcome' FROM audit_entries WHERE action = 'glass.reviewed' AND %s = ANY (subject_ids)",
+        override_id,
+    ) == [("follow_up",)]
 
 
 def test_who_sees_overrides(world, case):

@@ -8,7 +8,7 @@ from helpline.cases.vocabulary import NoteKind
 from helpline.foundation.ids import new_id
 from tests.factories.accounts import sign_in
 from tests.factories.calls import do
-from tests.factories.cases import open_case
+from tests.factories.cases import make_call, open_case
 from tests.factories.privacy import break_glass
 
 
@@ -38,10 +38,15 @@ def test_what_is_done_under_it_carries_its_id_and_is_work_like_any(world, case, 
     sign_in(client, user)
     page = client.get(f"/cases/{case}")
     assert page.status_code == 200
-    assert "Emergency access to" in page.text and "End now" in page.text
+    assert "Emergency access to" in page.text
+    assert "End now" in page.text
     assert "Emergency access to" in client.get("/cases").text
-    entries = rows("SELECT action, cause_id FROM audit_entries WHERE actor_id = %s AND channel = 'page' AND action = 'case.shown'", user.id)
-    assert entries and {cause for _action, cause in entries} == {override_id}
+    entries = rows(
+        "SELECT action, cause_id FROM audit_entries WHERE actor_id = %s AND channel = 'page' AND action = 'case.shown'",
+        user.id,
+    )
+    assert entries
+    assert {cause for _action, cause in entries} == {override_id}
     with app.app_context():
         do(user, cases.add_note, AddNote(new_id(), case, NoteKind.CONTACT, "Reached her."))
     ended = client.post(f"/overrides/{override_id}/end", headers={"X-CSRFToken": _token(page.text)})
@@ -71,13 +76,22 @@ def test_a_case_is_closed_and_opened_again_on_its_page(world, case, app):
     assert f"/cases/{case}/access" in client.get(f"/cases/{case}").text
     again = post(client, f"/cases/{case}/closings/new", principal_id=str(world.operator.id), reason=" ")
     assert again.status_code == 422
-    done = post(client, f"/cases/{case}/closings/new", principal_id=str(world.operator.id), relation="household", reason="His aunt.")
+    done = post(
+        client,
+        f"/cases/{case}/closings/new",
+        principal_id=str(world.operator.id),
+        relation="household",
+        reason="His aunt.",
+    )
     assert done.status_code == 303
     page = client.get(done.location).text
-    assert "somebody of their household is a party" in page and "His aunt." in page
+    assert "somebody of their household is a party" in page
+    assert "His aunt." in page
     assert browser(app, world.operator).get(f"/cases/{case}").status_code == 404
     given = {"principal_id": str(world.operator.id), "kind": "party"}
-    assert "somebody of their household is a party" in client.get(f"/cases/{case}/closings/lift", query_string=given).text
+    assert (
+        "somebody of their household is a party" in client.get(f"/cases/{case}/closings/lift", query_string=given).text
+    )
     assert post(client, f"/cases/{case}/closings/lift", **given, reason="Another aunt.").status_code == 303
     page = browser(app, world.operator).get(f"/cases/{case}/access")
     assert page.status_code == 200
@@ -99,5 +113,20 @@ def test_the_glass_is_broken_and_reviewed_on_pages(world, case, app, rows):
     found = post(boss, f"/overrides/{form['override_id']}/review", outcome="justified", note="Right so.")
     assert found.status_code == 303
     page = boss.get(found.location).text
-    assert "Right so." in page and "Save the review" not in page
+    assert "Right so." in page
+    assert "Save the review" not in page
     assert code not in boss.get("/overrides?state=open").text
+
+
+def test_the_operator_says_to_whom_it_is_closed_when_opening_it(world, app, rows):
+    call = make_call(world.operator, place=world.province)
+    client, case_id = browser(app, world.operator), new_id()
+    form = client.get(f"/calls/{call.id}/cases/new").text
+    assert str(world.team_supervisor.id) in form
+    assert f'value="{world.operator.id}"' not in form
+    given = {"children": str(call.child_id), f"case_id-{call.child_id}": str(case_id)}
+    done = post(client, f"/calls/{call.id}/cases/new", **given, closed_to=str(world.team_supervisor.id))
+    assert done.status_code == 303
+    assert client.get(f"/cases/{case_id}").status_code == 200
+    assert browser(app, world.team_supervisor).get(f"/cases/{case_id}").status_code == 404
+    assert "closed to them" in browser(app, world.supervisor).get(f"/cases/{case_id}/access").text

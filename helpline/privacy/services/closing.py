@@ -1,6 +1,6 @@
 """Closing a case to named staff and agencies. What counts is the grant of refusal; the reason stands sealed beside it.
 
-Nobody is ever asked about themselves: to whom a case is closed sees neither it nor that it exists, and so can't lift it.
+Nobody decides about themselves: to whom a case is closed sees neither it nor that it exists, and so can't lift it.
 """
 
 import uuid
@@ -8,6 +8,7 @@ import uuid
 from helpline.accounts import queries as accounts
 from helpline.cases import services as cases
 from helpline.cases.models import Case
+from helpline.cases.rules import check_team
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import holds, require
 from helpline.foundation.access.permissions import Permission
@@ -36,7 +37,7 @@ def close_to(ctx: Context, command: CloseTo) -> None:
     Raises NotFound("case"), Forbidden, Invalid("required" | "closed_to_unknown" | "party_is_staff"),
     Conflict("closed_already").
     """
-    case = cases.lock_case(ctx, command.case_id)
+    case = _lock(ctx, command.case_id)
     kind = ClosingKind.PARTY if command.relation else ClosingKind.CLOSED_TO
     standing = queries.list_shut(case.id)
     if any((each.principal_id, each.kind) == (command.principal_id, kind) for each in standing):
@@ -50,8 +51,11 @@ def close_to(ctx: Context, command: CloseTo) -> None:
 
 
 def lift(ctx: Context, command: Lift) -> None:
-    """Let them see the case again, as far as anything else allows it. Raises NotFound, Forbidden, Invalid("required")."""
-    case = cases.lock_case(ctx, command.case_id)
+    """Let them see the case again, as far as anything else allows it.
+
+    Raises NotFound("case" | "closing"), Forbidden, Invalid("required", "reason").
+    """
+    case = _lock(ctx, command.case_id)
     standing = {(each.principal_id, each.kind) for each in queries.list_shut(case.id)}
     if (command.principal_id, command.kind) not in standing:
         raise NotFound("closing", command.principal_id)
@@ -61,6 +65,13 @@ def lift(ctx: Context, command: Lift) -> None:
         ctx, "case.opened_to", "case", case.id, centre_id=case.centre_id, principal_id=command.principal_id,
         why=command.kind.value,
     )  # fmt: skip
+
+
+def _lock(ctx: Context, case_id: uuid.UUID) -> Case:
+    scope = require(ctx, Permission.CASE_RESTRICT, case_id)
+    case = queries.lock_case(case_id)
+    check_team(scope, case.team_id, ctx.actor.team_ids, Permission.CASE_RESTRICT)
+    return case
 
 
 def _end_override(ctx: Context, case_id: uuid.UUID, user_id: uuid.UUID) -> None:
@@ -73,7 +84,7 @@ def _end_override(ctx: Context, case_id: uuid.UUID, user_id: uuid.UUID) -> None:
 
 
 def _note(
-    ctx: Context, case: Case, principal_id: uuid.UUID, kind: ClosingKind, reason: str, relation: str | None = None
+    ctx: Context, case: Case, principal_id: uuid.UUID, kind: ClosingKind, reason: str, *, relation: str | None = None
 ) -> None:  # fmt: skip
     if not reason.strip():
         raise Invalid("required", "reason")

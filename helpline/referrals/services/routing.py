@@ -85,7 +85,7 @@ def route(ctx: Context, referral_id: uuid.UUID) -> None:
 
 
 def shut_out(ctx: Context, case_id: uuid.UUID, agency_id: uuid.UUID) -> None:
-    """The case was closed to this agency: what it was asked, or has begun, goes to another. Its link is dead already."""
+    """The case was closed to this agency: what it was asked or has begun goes to another. Its link is dead already."""
     require(ctx, Permission.REFERRAL_ROUTE, case_id)
     for referral_id in queries.list_held(case_id, agency_id):
         referral = queries.get_referral(referral_id, lock=True)
