@@ -50,8 +50,9 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
         raise Conflict("id_in_use" if existing.id == command.case_id else "case_exists", case_id=str(existing.id))
     due = rules.clocks(RiskLevel(origin.risk_level), ctx.now, origin.risk_clocks)
     case = Case(
-        id=command.case_id, centre_id=origin.centre_id, team_id=queries.team_for(command.team_id, origin), number=number,
-        code=f"{origin.centre_code}-{number}", call_id=command.call_id, child_person_id=command.child_person_id,
+        id=command.case_id, centre_id=origin.centre_id, team_id=queries.team_for(command.team_id, origin),
+        number=number, code=f"{origin.centre_code}-{number}", call_id=command.call_id,
+        child_person_id=command.child_person_id,
         opened_by=ctx.actor.id, opened_at=ctx.now, body_index=digest, source=CaseSource.LIVE,
         risk_level=origin.risk_level, risk_reasons=origin.risk_reasons, place_id=origin.place_id,
         province_id=origin.province_id, child_age=origin.age, child_gender=origin.gender, step=CaseStep.REGISTER,

@@ -55,9 +55,9 @@ def _access(case_id: uuid.UUID) -> dict[str, Any]:
 @guard(Permission.CASE_READ)
 def access(case_id: uuid.UUID) -> str:
     """Who sees the case and why; who is shut out, for whoever may say so."""
-    may = holds(acting().actor, Permission.CASE_RESTRICT)
-    case = CaseOut().dump(cases.get_case(case_id))
-    return render_template("privacy/access.html", case=case, access=_access(case_id), may=may, now=acting().now)
+    case, found = CaseOut().dump(cases.get_case(case_id)), _access(case_id)
+    may = found["closed_to"] is not None
+    return render_template("privacy/access.html", case=case, access=found, may=may, now=acting().now)
 
 
 def _close_again(problem: Exception | None, case_id: uuid.UUID) -> str:
@@ -79,7 +79,7 @@ def close_to(case_id: uuid.UUID) -> Any:
 def _lift_again(problem: Exception | None, case_id: uuid.UUID) -> str:
     case, found = CaseOut().dump(cases.get_case(case_id)), _access(case_id)
     asked = {name: request.values.get(name, "") for name in ("principal_id", "kind")}
-    who = next((each for each in found["closed_to"] if {name: each[name] for name in asked} == asked), None)
+    who = next((each for each in found["closed_to"] or () if {name: each[name] for name in asked} == asked), None)
     return render_template("privacy/lift.html", case=case, who=who, asked=asked, form=refused(problem))
 
 

@@ -1,7 +1,7 @@
 """Who sees who is shut out of a case, and who sees overrides.
 
-Who may close cases sees the closings of those they see, but none that is against themselves. An override is seen by
-whoever broke the glass and by who reviews, never by whom its case is closed to.
+Who may close cases sees the closings of those they see, but not by an override, and none against themselves. An
+override is seen by whoever broke the glass and by who reviews, never by whom its case is closed to.
 """
 
 from helpline.foundation.access.rows import part_of
@@ -9,7 +9,8 @@ from helpline.foundation.access.rows import part_of
 _ME, _ROLE = "(SELECT app.actor_id())", "(SELECT app.actor() ->> 'r')"
 
 CLOSINGS = (
-    f"{_ROLE} IN ('team_supervisor', 'supervisor') AND principal_id <> {_ME} AND {part_of('cases', 'case', 'case_id')}"
+    f"{_ROLE} IN ('team_supervisor', 'supervisor') AND principal_id <> {_ME}"
+    f" AND case_id <> ALL ((SELECT app.overridden())::uuid[]) AND {part_of('cases', 'case', 'case_id')}"
 )
 OVERRIDES = (
     f"(user_id = {_ME} OR centre_id = ANY ((SELECT app.centres_of('glass'))::uuid[])"

@@ -11,7 +11,6 @@ from sqlalchemy.orm import aliased, undefer_group
 from helpline.accounts import queries as accounts
 from helpline.accounts.models import User
 from helpline.agencies.models import Agency
-from helpline.cases import queries as cases
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import CaseRow
 from helpline.foundation.access import grants
@@ -28,11 +27,10 @@ Key = tuple[datetime, uuid.UUID]
 Reviewer, Latest = aliased(User), aliased(CaseClosing)
 
 
-def who_sees(case_id: uuid.UUID, now: datetime) -> list[Seer]:
-    """Staff who see the case, each with one reason, and agencies that hold a link. Raises NotFound("case")."""
-    case = cases.get_case(case_id)
-    shut = grants.shut_out([case_id])[case_id]
-    agencies, granted = _granted(case_id, now)
+def who_sees(case: CaseRow, now: datetime) -> list[Seer]:
+    """Staff who see the case, each with one reason, and agencies that hold a link."""
+    shut = grants.shut_out([case.id])[case.id]
+    agencies, granted = _granted(case.id, now)
     found: dict[uuid.UUID, Seer] = {}
     for user, why, until_at in [*_by_role(case), *granted]:
         if user.id not in shut:

@@ -100,7 +100,9 @@ class AccessOut(RecordOut):
 
     id = f.UUID(required=True)
     seen_by = f.List(f.Nested(SeerOut))
-    closed_to = f.List(f.Nested(ShutOut))
+    closed_to = f.List(
+        f.Nested(ShutOut), allow_none=True, metadata={"description": "null for whoever may not close the case"}
+    )
 
 
 class OverrideItemOut(RecordOut):

@@ -32,14 +32,16 @@ MAY_GRANT_NOW = f"""record_id <> ALL ((SELECT app.overridden())::uuid[]) AND CAS
 MAY_END = f"effect = 'allow' AND ({MAY_GRANT}) OR {SUPERVISES} AND principal_id <> {ME} AND ({MAY_GRANT})"
 # Who is shut out is read by who may say so, and by the machines that must leave them out; never by themselves.
 DENIES_READ = f"""effect = 'allow' OR {ROLE} IN ('router', 'reminder', 'messenger', 'keeper')
-    OR {SUPERVISES} AND principal_id <> {ME} AND ({MAY_GRANT})"""
+    OR {SUPERVISES} AND principal_id <> {ME} AND record_id <> ALL ((SELECT app.overridden())::uuid[])
+    AND ({MAY_GRANT})"""
 
 PERSONS_DENIED = "id <> ALL ((SELECT app.denied('person'))::uuid[])"
 MESSAGES_DENIED = (
     "(params ->> 'case_id') IS NULL OR (params ->> 'case_id') <> ALL ((SELECT app.denied('case'))::text[])"
 )
 AUDIT_DENIED = "NOT subject_ids && (SELECT app.denied('case'))::uuid[]"
-CLOSINGS = f"{SUPERVISES} AND principal_id <> {ME} AND {part_of('cases', 'case', 'case_id')}"
+CLOSINGS = f"""{SUPERVISES} AND principal_id <> {ME} AND case_id <> ALL ((SELECT app.overridden())::uuid[])
+    AND {part_of("cases", "case", "case_id")}"""
 OVERRIDES = f"""(user_id = {ME} OR centre_id = ANY ((SELECT app.centres_of('glass'))::uuid[])
     OR team_id = ANY ((SELECT app.teams_of('glass'))::uuid[])) AND case_id <> ALL ((SELECT app.denied('case'))::uuid[])"""
 
@@ -231,7 +233,7 @@ def upgrade() -> None:
     protect("case_closings", CLOSINGS, web="SELECT, INSERT", worker="SELECT")
     op.execute(
         f"CREATE POLICY case_closings_insert_narrowed ON case_closings AS RESTRICTIVE FOR INSERT TO {APP_ROLES}"
-        f" WITH CHECK (recorded_by = {ME} AND case_id <> ALL ((SELECT app.overridden())::uuid[]))"
+        f" WITH CHECK (recorded_by = {ME})"
     )
     protect("glass_overrides", OVERRIDES, web="SELECT", worker="SELECT, UPDATE (remind_at)")
     op.execute(

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from helpline.cases import queries as case_queries
 from helpline.cases import services as cases
 from helpline.cases.commands import OpenCase
+from helpline.dashboards.queries import work_figures
 from helpline.followups.services import planning, watching
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.clock import now
@@ -289,4 +290,34 @@ def test_who_sees_it_and_why_is_told_and_names_only_to_who_may_manage(world):
     assert {(each.id, each.why) for each in seen_by} == {
         (world.caseworker.id, Why.CASEWORKER), (world.team_supervisor.id, Why.TEAM), (world.supervisor.id, Why.CENTRE)}  # fmt: skip
     assert [(each.principal_id, each.reason) for each in shut] == [(world.operator.id, "She is his sister.")]
-    assert do(world.caseworker, closing.see_access, case_id)[1][1] == []
+    assert do(world.caseworker, closing.see_access, case_id)[1][1] is None
+
+
+def test_an_auditor_who_is_a_party_reads_nothing_of_the_case(world, rows):
+    case_id = full_case(world)
+    close(world.supervisor, case_id, world.operator.id)
+    about = text("SELECT count(*) > 0 FROM audit_entries WHERE :id = ANY (subject_ids)")
+    with unit_of_work(world.auditor.ctx()):
+        assert db.session.scalar(about, {"id": case_id})
+    close(world.supervisor, case_id, world.auditor.id, Relation.SELF)
+    with unit_of_work(world.auditor.ctx()):
+        assert not db.session.scalar(about, {"id": case_id})
+
+
+def test_figures_and_counts_leave_it_out(world):
+    full_case(world)
+    other = full_case(world)
+
+    def counted(user):
+        with unit_of_work(user.ctx()) as ctx:
+            figures = work_figures(world.centre.id, None, ctx.now)
+            cases_open, sought = (
+                sum(each.count for each in figures.cases_by_risk),
+                sum(each.count for each in figures.referrals),
+            )
+            return cases_open, sought, case_queries.count_cases(case_queries.reach(ctx))
+
+    assert counted(world.supervisor) == counted(world.team_supervisor) == (2, 2, 2)
+    close(world.supervisor, other, world.team_supervisor.id)
+    assert counted(world.team_supervisor) == (1, 1, 1)
+    assert counted(world.supervisor) == (2, 2, 2)

@@ -14,7 +14,7 @@ from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
 from helpline.privacy import queries
 from helpline.privacy.commands import BreakGlass, Review
-from helpline.privacy.services import glass
+from helpline.privacy.services import closing, glass
 from helpline.privacy.vocabulary import Outcome, Relation
 from tests.factories.accounts import make_user
 from tests.factories.calls import do
@@ -147,6 +147,16 @@ def test_a_team_supervisor_hands_nothing_on_under_it(world, case):
     ):
         with pytest.raises(Forbidden):
             deed()
+
+
+def test_who_is_shut_out_is_not_told_by_an_override(world, case):
+    user = make_user(world.centre, "team_supervisor", world.team)
+    close(world.supervisor, case, world.operator.id)
+    break_glass(user, case)
+    assert do(user, closing.see_access, case)[1][1] is None
+    with unit_of_work(user.ctx()):
+        assert db.session.execute(text("SELECT id FROM case_closings")).all() == []
+        assert db.session.execute(text("SELECT id FROM grants WHERE effect = 'deny'")).all() == []
 
 
 def _as_supervisor(world, user):

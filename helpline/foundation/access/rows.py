@@ -97,6 +97,8 @@ _REACHES = f"""{_ROLE} IN ('router', 'keeper') OR CASE kind
         OR EXISTS (SELECT 1 FROM cases c WHERE c.child_person_id = record_id)
     WHEN 'referral' THEN EXISTS (SELECT 1 FROM referrals r WHERE r.id = record_id)
     ELSE false END"""
-# Who is shut out is read by who may say so, and by the machines that must leave them out; never by themselves.
+# Who is shut out is read by who may say so, and by the machines that must leave them out; never by
+# themselves, nor by who sees the record by an override alone.
 DENIES_READ = f"""effect = 'allow' OR {_ROLE} IN ('router', 'reminder', 'messenger', 'keeper')
-    OR {_ROLE} IN ('team_supervisor', 'supervisor') AND principal_id <> {_ME} AND ({_REACHES})"""
+    OR {_ROLE} IN ('team_supervisor', 'supervisor') AND principal_id <> {_ME}
+    AND record_id <> ALL ((SELECT app.overridden())::uuid[]) AND ({_REACHES})"""

@@ -8,10 +8,12 @@ import uuid
 from helpline.accounts import queries as accounts
 from helpline.cases import services as cases
 from helpline.cases.models import Case
+from helpline.cases.queries import get_case
 from helpline.cases.rules import check_team
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import holds, require
-from helpline.foundation.access.permissions import Permission
+from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
@@ -24,11 +26,15 @@ from helpline.privacy.models import CaseClosing
 from helpline.privacy.vocabulary import ClosingKind, Seer, Shut
 
 
-def see_access(ctx: Context, case_id: uuid.UUID) -> tuple[list[Seer], list[Shut]]:
-    """Who sees the case and why, and (for whoever may manage it) who is shut out. Raises NotFound("case")."""
+def see_access(ctx: Context, case_id: uuid.UUID) -> tuple[list[Seer], list[Shut] | None]:
+    """Who sees the case and why, and who is shut out: None for whoever may not manage it. Raises NotFound("case")."""
     require(ctx, Permission.CASE_READ, case_id)
-    shut = queries.list_shut(case_id) if holds(ctx.actor, Permission.CASE_RESTRICT) else []
-    return queries.who_sees(case_id, ctx.now), shut
+    case = get_case(case_id)
+    scope = scope_of(ctx.actor.role, Permission.CASE_RESTRICT)
+    may = holds(ctx.actor, Permission.CASE_RESTRICT) and (
+        scope is not Scope.TEAM or case.team_id in ctx.actor.team_ids
+    )  # fmt: skip
+    return queries.who_sees(case, ctx.now), queries.list_shut(case_id) if may else None
 
 
 def close_to(ctx: Context, command: CloseTo) -> None:
