@@ -28,6 +28,7 @@ def worker_app(settings):
 
 @pytest.fixture(autouse=True)
 def _as_worker(monkeypatch, worker_app):
+    celery.loader.import_default_modules()
     monkeypatch.setattr(task, "flask_app", lambda: worker_app)
 
 
