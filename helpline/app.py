@@ -42,6 +42,8 @@ from helpline.notifications import api as notifications_api
 from helpline.notifications import pages as notifications_pages
 from helpline.oversight import api as oversight_api
 from helpline.oversight import pages as oversight_pages
+from helpline.privacy import api as privacy_api
+from helpline.privacy import pages as privacy_pages
 from helpline.reference import api as reference_api
 from helpline.referrals import api as referrals_api
 from helpline.referrals import pages as referrals_pages
@@ -63,11 +65,11 @@ from helpline.web.words import init_words
 
 PAGES = (
     accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
-    imports_pages, keys_pages, notifications_pages, oversight_pages, referrals_pages, search_pages,
+    imports_pages, keys_pages, notifications_pages, oversight_pages, privacy_pages, referrals_pages, search_pages,
 )  # fmt: skip
 APIS = (
     accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api,
-    oversight_api, reference_api, referrals_api, search_api,
+    oversight_api, privacy_api, reference_api, referrals_api, search_api,
 )  # fmt: skip
 
 DatabaseRole = Literal["web", "worker", "owner"]

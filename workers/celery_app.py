@@ -17,6 +17,7 @@ celery.conf.update(
         "workers.keys",
         "workers.notifications",
         "workers.oversight",
+        "workers.privacy",
         "workers.referrals",
         "workers.subscriptions",
     ],

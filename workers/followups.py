@@ -36,6 +36,12 @@ def reassign_case(ctx: Context, payload: dict[str, Any]) -> None:
     planning.reassign(ctx, _case(payload))
 
 
+@on_event("followups.release_case", SystemActor.REMINDER)
+def release_case(ctx: Context, payload: dict[str, Any]) -> None:
+    """A case was closed to whoever had it: it waits for somebody else."""
+    planning.release(ctx, _case(payload))
+
+
 @on_event("followups.replan_case", SystemActor.REMINDER)
 def replan_case(ctx: Context, payload: dict[str, Any]) -> None:
     """Open follow-ups move with the case's risk."""

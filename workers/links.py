@@ -16,6 +16,10 @@ def _password_link(params: dict[str, Any]) -> str:
     return passwords.link_path(LinkPurpose(params["purpose"]), uuid.UUID(params["user_id"]), params["version"], until)
 
 
+def _override_page(params: dict[str, Any]) -> str:
+    return f"/overrides/{params['override_id']}"
+
+
 # Template -> path of its link, from the message's params.
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "invitation": _password_link,
@@ -24,6 +28,8 @@ LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "reading_alert": lambda _params: "/alerts",
     "witness_late": lambda _params: "/audit",
     "audit_broken": lambda _params: "/audit",
+    "glass_broken": _override_page,
+    "glass_review": _override_page,
 }
 
 

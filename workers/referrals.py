@@ -29,6 +29,12 @@ def tell_accepted(ctx: Context, payload: dict[str, Any]) -> None:
     routing.tell_accepted(ctx, uuid.UUID(payload["referral_id"]))
 
 
+@on_event("referrals.shut_out", SystemActor.ROUTER)
+def shut_out(ctx: Context, payload: dict[str, Any]) -> None:
+    """A case was closed to somebody; where that is an agency that holds it, another is sought."""
+    routing.shut_out(ctx, uuid.UUID(payload["case_id"]), uuid.UUID(payload["principal_id"]))
+
+
 @job("referrals.expire_unanswered")
 def expire_unanswered() -> None:
     """Take silence for a no, batch by batch."""

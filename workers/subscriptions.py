@@ -7,6 +7,7 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "accounts.password_reset_requested": ("accounts.send_password_link",),
     "cases.opened": ("referrals.route_case", "followups.plan_case"),
     "cases.assigned": ("followups.reassign_case",),
+    "cases.released": ("followups.release_case",),
     "cases.contacted": ("followups.note_contact",),
     "cases.risk_changed": ("followups.replan_case",),
     "cases.closed": ("followups.cancel_case",),
@@ -16,6 +17,8 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "referrals.declined": ("referrals.route",),
     "referrals.expired": ("referrals.route",),
     "referrals.accepted": ("referrals.tell_accepted",),
+    "privacy.case_shut": ("referrals.shut_out",),
+    "privacy.glass_broken": ("privacy.tell_broken",),
 }
 
 __all__ = ["SUBSCRIPTIONS", "schedule"]

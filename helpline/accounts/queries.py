@@ -13,20 +13,23 @@ from helpline.foundation.access.permissions import Role
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
 
-_FIND_SESSION = text("SELECT * FROM app.find_session(:hash)")
-_FIND_TOKEN = text("SELECT * FROM app.find_api_token(:hash, :at)")
+_OVERRIDE = (
+    " LEFT JOIN LATERAL app.override_of(b.user_id, :at) o ON true"  # an override that lasts, in the same look-up
+)
+_FIND_SESSION = text(f"SELECT * FROM app.find_session(:hash) b{_OVERRIDE}")  # noqa: S608
+_FIND_TOKEN = text(f"SELECT * FROM app.find_api_token(:hash, :at) b{_OVERRIDE}")  # noqa: S608
 _FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login)")
 _CODE_TAKEN = text("SELECT app.code_taken(:code, :own)")
 _FIND_CREDENTIAL_OF = text("SELECT * FROM app.find_credential_of(:id)")
 
 
-def find_session(token_hash: bytes) -> Row[Any] | None:
-    """The bearer of a session token, as `app.bearer`; None for an unknown or ended one."""
-    return db.session.execute(_FIND_SESSION, {"hash": token_hash}).first()
+def find_session(token_hash: bytes, at: datetime) -> Row[Any] | None:
+    """The bearer of a session token, as `app.bearer`, and their override; None for an unknown or ended one."""
+    return db.session.execute(_FIND_SESSION, {"hash": token_hash, "at": at}).first()
 
 
 def find_api_token(token_hash: bytes, at: datetime) -> Row[Any] | None:
-    """The bearer of an API token, as `app.bearer`; None for an unknown, revoked or expired one."""
+    """The bearer of an API token, as `app.bearer`, and their override; None for an unknown, revoked or expired one."""
     return db.session.execute(_FIND_TOKEN, {"hash": token_hash, "at": at}).first()
 
 
@@ -112,15 +115,25 @@ def users_of_team(team_id: uuid.UUID, role: Role) -> Sequence[User]:
     return db.session.scalars(statement.order_by(User.name, User.id)).all()
 
 
-def supervisors_for(centre_id: uuid.UUID, team_id: uuid.UUID | None = None) -> Sequence[User]:
-    """Who is told when something of this team is stuck: the team's supervisors, or the centre's where it has none."""
+def supervisors_for(
+    centre_id: uuid.UUID, team_id: uuid.UUID | None = None, but_not: Collection[uuid.UUID] = ()
+) -> Sequence[User]:
+    """Who is told when something of this team is stuck: the team's supervisors, or the centre's where it has none.
+
+    `but_not`: people to whom the case is closed; the next in line are told in their place.
+    """
     if team_id is not None:
-        own = users_of_team(team_id, Role.TEAM_SUPERVISOR)
+        own = [user for user in users_of_team(team_id, Role.TEAM_SUPERVISOR) if user.id not in but_not]
         if own:
             return own
+    return [user for user in active_of(centre_id, Role.SUPERVISOR) if user.id not in but_not]
+
+
+def active_of(centre_id: uuid.UUID, role: Role) -> Sequence[User]:
+    """A centre's active staff of this role, by name."""
     statement = select(User).where(
-        User.centre_id == centre_id, User.role == Role.SUPERVISOR, User.status == UserStatus.ACTIVE
-    )
+        User.centre_id == centre_id, User.role == role, User.status == UserStatus.ACTIVE
+    )  # fmt: skip
     return db.session.scalars(statement.order_by(User.name, User.id)).all()
 
 

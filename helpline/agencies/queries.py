@@ -123,6 +123,12 @@ def offers(centre_id: uuid.UUID, service: str, place_path: Sequence[uuid.UUID]) 
     return [_offer(agency, offer, covered) for agency, offer, covered in db.session.execute(statement)]
 
 
+def list_names(centre_id: uuid.UUID) -> list[tuple[uuid.UUID, dict[str, str]]]:
+    """Ids and names of all agencies of a centre, those no longer active too."""
+    statement = select(Agency.id, Agency.names).where(Agency.centre_id == centre_id).order_by(Agency.id)
+    return [(agency_id, names) for agency_id, names in db.session.execute(statement)]
+
+
 def names_of(agency_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
     """Names by language for ids, for lists of slices above."""
     if not agency_ids:

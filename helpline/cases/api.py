@@ -86,7 +86,7 @@ def list_obligations(case_id: uuid.UUID) -> dict[str, Any]:
 @api.response(200, CaseloadsOut)
 def list_caseworkers(case_id: uuid.UUID) -> dict[str, Any]:
     """Who could take the case, and how many each carries."""
-    loads = queries.caseload(queries.get_case(case_id).team_id)
+    loads = queries.caseload(queries.get_case(case_id).team_id, case_id)
     return {"items": [
         {"id": load.id, "name": load.name, "open_cases": load.open_cases,
          "over": load.open_cases > CASELOAD_WARNING}

@@ -35,7 +35,10 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """Open a case for one child of one call. `case_id` is the form's; `team_id` None lets the place decide."""
+    """Open a case for one child of one call. `case_id` is the form's; `team_id` None lets the place decide.
+
+    `closed_to`: staff and agencies who must never see it, for somebody there is part of the story.
+    """
 
     case_id: uuid.UUID
     call_id: uuid.UUID
@@ -44,6 +47,7 @@ class OpenCase:
     needs: tuple[Service, ...] = ()
     consent: Consent = field(default_factory=Consent)
     summary: str | None = None
+    closed_to: tuple[uuid.UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,15 @@ class CaseAssigned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CaseReleased(Event):
+    """It is nobody's again: it was closed to the caseworker who had it."""
+
+    name: ClassVar[str] = "cases.released"
+    case_id: uuid.UUID
+    centre_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
 class CaseContacted(Event):
     """The child or the family was reached, for the first time or again."""
 

@@ -4,16 +4,23 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from helpline.cases.vocabulary import CaseStatus
+from helpline.foundation.crypto.index import blind_index
 from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_text
 from helpline.foundation.db import Model
 from helpline.foundation.errors import Conflict
 
 _OPEN = text("status = 'open'")
+
+
+def digest_of(*body: Any) -> bytes:
+    """Keyed digest of what was posted: a repeat is told by it, and nothing can be read back."""
+    return blind_index("case-body", orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode())
 
 
 class Case(Sealed, Model):
@@ -89,6 +96,11 @@ class Case(Sealed, Model):
 
     summary = sealed_text("summary_sealed")
     consent_why = sealed_text("consent_why_sealed")
+
+    @property
+    def reach(self) -> list[tuple[str, uuid.UUID]]:
+        """What grants of the case name: itself, its call, its child."""
+        return [("case", self.id), ("call", self.call_id), ("person", self.child_person_id)]
 
     @property
     def is_open(self) -> bool:

@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from helpline.accounts import queries as accounts
+from helpline.agencies import queries as agencies
 from helpline.agencies.vocabulary import Service
 from helpline.cases import queries, services
 from helpline.cases.commands import AddNote, CloseCase, Consent
@@ -35,11 +37,12 @@ from helpline.cases.schemas import (
 )
 from helpline.cases.vocabulary import CASELOAD_WARNING, CaseRow, CaseStep, CloseReason, NoteKind
 from helpline.foundation.access.matrix import scope_of
-from helpline.foundation.access.permissions import Permission, Scope
+from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.errors import Invalid
 from helpline.foundation.i18n import format_due, format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
+from helpline.web import frame
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
 from helpline.web.guard import acting, guard
@@ -83,6 +86,7 @@ SENTENCES.update(
         "case_code": lambda: _("A case number looks like HC-2481."),
         "case_obligations": lambda: _("Referrals or follow-ups are still open. Settle them first."),
         "caseworker_not_of_team": lambda: _("Choose an active caseworker of the case's team."),
+        "closed_to_unknown": lambda: _("Choose staff or agencies of your centre, and not yourself."),
         "child_needed": lambda: _("Choose at least one child."),
         "closing_asked": lambda: _("The closing was already asked for; a supervisor decides."),
         "closing_not_asked": lambda: _("Nobody asks to close this case any more."),
@@ -139,6 +143,17 @@ def _tabs(asked: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def shut_choices() -> list[tuple[str, str]]:
+    """Staff and agencies of the actor's centre to whom a case can be closed, by name; not oneself."""
+    ctx, locale = acting(), str(get_locale())
+    if ctx.actor.centre_id is None:
+        return []
+    staff = [(str(user.id), f"{user.name} · {frame.ROLE_LABELS[Role(user.role)]}")
+             for user in accounts.list_users(ctx.actor.centre_id) if user.id != ctx.actor.id]  # fmt: skip
+    names = {str(agency_id): names for agency_id, names in agencies.list_names(ctx.actor.centre_id)}
+    return staff + [(agency_id, of.get(locale) or next(iter(of.values()), "")) for agency_id, of in names.items()]
+
+
 def _open_again(problem: Exception | None, call_id: uuid.UUID) -> str:
     centre_id = acting().actor.centre_id
     teams = accounts.list_teams(centre_id) if centre_id else ()
@@ -149,7 +164,8 @@ def _open_again(problem: Exception | None, call_id: uuid.UUID) -> str:
     return render_template(
         "cases/open.html", children=children, chosen=request.form.getlist("children"), needs=NEEDS, groups=GROUPS,
         teams=[(team.id, team.name) for team in teams if team.active], call_id=call_id, consent=Consent().document(),
-        form=refused(problem, "needs", "consent.withhold", "children"), alike=[look(call_id) for look in alike],
+        alike=[look(call_id) for look in alike], shut=shut_choices(),
+        form=refused(problem, "needs", "consent.withhold", "children", "closed_to"),
     )  # fmt: skip
 
 
@@ -159,7 +175,7 @@ def open_case(call_id: uuid.UUID) -> Any:
     """Open a case for each child that is ticked; all are opened, or none is."""
     if request.method == "GET":
         return _open_again(None, call_id)
-    form = posted("needs", "consent.withhold", "children")
+    form = posted("needs", "consent.withhold", "children", "closed_to")
     children = form.pop("children")
     if not children:
         raise Invalid("child_needed", "children")
@@ -185,7 +201,7 @@ def _assign_again(problem: Exception | None, case_id: uuid.UUID) -> str:
     loads = [
         {"id": str(load.id), "name": load.name, "open_cases": load.open_cases,
          "over": load.open_cases > CASELOAD_WARNING}
-        for load in queries.caseload(row.team_id)
+        for load in queries.caseload(row.team_id, row.id)
     ]  # fmt: skip
     chosen = request.form.get("caseworker_id") or str(row.caseworker_id)
     return _draw("cases/assign.html", case_id, problem, row=row, loads=loads, chosen=chosen)

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import aliased, undefer, undefer_group
 
+from helpline.accounts import queries as accounts
 from helpline.accounts.models import Centre, Team, TeamMember, User
+from helpline.agencies import queries as agencies
 from helpline.calls.models import Call, CallChild
 from helpline.cases.models import Case, CaseEvent, CaseNote, CaseObligation
 from helpline.cases.vocabulary import (
@@ -23,6 +25,7 @@ from helpline.cases.vocabulary import (
     RoutingCase,
     TimelineRow,
 )
+from helpline.foundation.access import grants
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.context import Context
@@ -89,6 +92,31 @@ def get_origin(call_id: uuid.UUID, child_id: uuid.UUID) -> Origin:
     if row is None:
         raise NotFound("call", call_id)
     return Origin(**row._asdict())
+
+
+def team_for(chosen: uuid.UUID | None, origin: Origin) -> uuid.UUID:
+    """The chosen team, else the one covering the place, else the call's own.
+
+    Raises Invalid("team_unknown" | "team_needed", "team_id").
+    """
+    if chosen is not None:
+        if chosen not in {team.id for team in accounts.list_teams(origin.centre_id) if team.active}:
+            raise Invalid("team_unknown", "team_id")
+        return chosen
+    covering = accounts.team_covering(origin.centre_id, origin.place_path) if origin.place_path else None
+    found = covering.id if covering else origin.team_id
+    if found is None:
+        raise Invalid("team_needed", "team_id")
+    return found
+
+
+def check_closable(centre_id: uuid.UUID, principals: Collection[uuid.UUID], but_not: uuid.UUID) -> None:
+    """Raise Invalid("closed_to_unknown") unless all are staff or agencies of the centre, and `but_not` none of them."""
+    if not principals:
+        return
+    fit = {user.id for user in accounts.list_users(centre_id)} | set(agencies.names_of([*principals]))
+    if but_not in principals or not set(principals) <= fit:
+        raise Invalid("closed_to_unknown", "closed_to")
 
 
 def list_children(call_id: uuid.UUID) -> list[ChildRow]:
@@ -247,14 +275,19 @@ def count_obligations(case_id: uuid.UUID) -> int:
     return db.session.scalar(open_ones) or 0
 
 
-def caseload(team_id: uuid.UUID) -> list[Load]:
-    """The team's active caseworkers and their open cases (as far as the actor sees them), fewest first."""
+def caseload(team_id: uuid.UUID, case_id: uuid.UUID | None = None) -> list[Load]:
+    """The team's active caseworkers and their open cases (as far as the actor sees them), fewest first.
+
+    `case_id`: to whom this case is closed are left out.
+    """
+    shut = grants.shut_out([case_id])[case_id] if case_id else frozenset()
     mine = and_(Case.caseworker_id == User.id, Case.status == CaseStatus.OPEN)
     statement = (
         select(User.id, User.name, func.count(Case.id).label("open_cases"))
         .join(TeamMember, TeamMember.user_id == User.id)
         .outerjoin(Case, mine)
         .where(TeamMember.team_id == team_id, User.role == Role.CASEWORKER, User.status == "active")
+        .where(User.id.not_in(shut))
         .group_by(User.id, User.name)
         .order_by(func.count(Case.id), User.name)
     )

@@ -4,16 +4,18 @@ Source: DOMAIN.md, "Managing a case": assignment within 3 h, 1 h if high (Primer
 an hour for immediate danger, 24 h high, 72 h medium, 7 days low. A centre may set its own (`centres.risk_clocks`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from uuid import UUID
 
 from helpline.calls.rules import NATIONAL_PRACTICE
 from helpline.calls.vocabulary import RiskLevel
 from helpline.cases.commands import Consent
 from helpline.cases.vocabulary import CaseStatus, CaseStep, ConsentBy
-from helpline.foundation.errors import Conflict, Invalid
+from helpline.foundation.access.permissions import Scope
+from helpline.foundation.errors import Conflict, Forbidden, Invalid
 
 _HOUR = timedelta(hours=1)
 _ASSIGN: Mapping[RiskLevel, timedelta] = MappingProxyType(
@@ -79,6 +81,12 @@ def check_open(status: str) -> None:
     """Raise Conflict("case_closed") for a case that must be reopened first."""
     if status != CaseStatus.OPEN:
         raise Conflict("case_closed")
+
+
+def check_team(scope: Scope, team_id: UUID, team_ids: Collection[UUID], permission: str) -> None:
+    """Raise Forbidden for whoever answers for teams alone and sees a case of another team by an override."""
+    if scope is Scope.TEAM and team_id not in team_ids:
+        raise Forbidden(permission)
 
 
 def check_step(current: CaseStep, following: CaseStep) -> None:

@@ -52,10 +52,14 @@ class OpenCaseIn(In):
     needs = f.List(f.Enum(Service, by_value=True, metadata=NEEDS), load_default=list, metadata=NEEDS)
     consent = f.Nested(ConsentIn, load_default=Consent)
     summary = f.String(load_default=None, allow_none=True, validate=WORDS, metadata=STORY)
+    closed_to = f.List(
+        f.UUID(), load_default=list,
+        metadata={"description": "Staff and agencies who must never see it: somebody there is part of the story"},
+    )  # fmt: skip
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> OpenCase:
-        return OpenCase(needs=tuple(data.pop("needs")), **data)
+        return OpenCase(needs=tuple(data.pop("needs")), closed_to=tuple(data.pop("closed_to")), **data)
 
 
 class Versioned(In):
@@ -231,7 +235,7 @@ class TimelineOut(RecordOut):
     group = G.STORY
 
     id = f.UUID(required=True, metadata=ID)
-    items = f.List(f.Nested(EventOut), metadata=ID)
+    items = f.List(f.Nested(EventOut))  # with their words: reading a timeline is reading the story
     next = f.String(allow_none=True, metadata=ID)
 
 

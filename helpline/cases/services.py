@@ -6,7 +6,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
@@ -15,14 +14,13 @@ from helpline.accounts import queries as accounts
 from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import events, queries, rules
 from helpline.cases.commands import AddNote, CloseCase, Consent, OpenCase
-from helpline.cases.models import Case, CaseCounter, CaseEvent, CaseNote, CaseObligation
-from helpline.cases.vocabulary import CaseAction, CaseSource, CaseStatus, CaseStep, CloseReason, NoteKind, Origin
+from helpline.cases.models import Case, CaseCounter, CaseEvent, CaseNote, CaseObligation, digest_of
+from helpline.cases.vocabulary import CaseAction, CaseSource, CaseStatus, CaseStep, CloseReason, NoteKind
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
-from helpline.foundation.crypto.index import blind_index
 from helpline.foundation.db import db
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
@@ -36,7 +34,7 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
 
     The same person posting the same body again gets the first case. A historic (imported) call may be opened too: a
     case that a person opens is live. Raises NotFound("call"), Invalid("child_not_of_call" | "team_unknown" |
-    "team_needed" | …), Conflict("call_voided" | "case_exists" | "id_in_use").
+    "team_needed" | "closed_to_unknown" | …), Conflict("call_voided" | "case_exists" | "id_in_use").
     """
     require(ctx, Permission.CASE_OPEN, command.call_id)
     rules.check_consent(command.consent)
@@ -44,7 +42,7 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
     if origin.voided_at is not None:
         raise Conflict("call_voided")
     number = _lock_counter(origin.centre_id) + 1
-    digest = _digest(asdict(command))
+    digest = digest_of(asdict(command))
     existing = queries.find_opened(command.case_id, command.call_id, command.child_person_id)
     if existing is not None:
         if (existing.id, existing.opened_by, existing.body_index) == (command.case_id, ctx.actor.id, digest):
@@ -52,8 +50,9 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
         raise Conflict("id_in_use" if existing.id == command.case_id else "case_exists", case_id=str(existing.id))
     due = rules.clocks(RiskLevel(origin.risk_level), ctx.now, origin.risk_clocks)
     case = Case(
-        id=command.case_id, centre_id=origin.centre_id, team_id=_team_for(command, origin), number=number,
-        code=f"{origin.centre_code}-{number}", call_id=command.call_id, child_person_id=command.child_person_id,
+        id=command.case_id, centre_id=origin.centre_id, team_id=queries.team_for(command.team_id, origin),
+        number=number, code=f"{origin.centre_code}-{number}", call_id=command.call_id,
+        child_person_id=command.child_person_id,
         opened_by=ctx.actor.id, opened_at=ctx.now, body_index=digest, source=CaseSource.LIVE,
         risk_level=origin.risk_level, risk_reasons=origin.risk_reasons, place_id=origin.place_id,
         province_id=origin.province_id, child_age=origin.age, child_gender=origin.gender, step=CaseStep.REGISTER,
@@ -61,11 +60,10 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
         needs=list(rules.added((), command.needs)), consent=command.consent.document(), version=1,
     )  # fmt: skip
     case.summary, case.consent_why = command.summary, command.consent.why
-    if (
-        ctx.actor.role == Role.CASEWORKER
-    ):  # sees what was given to them: what they open themselves, until it is given on
+    if ctx.actor.role == Role.CASEWORKER:  # sees what was given to them, and so this until it is given on
         grants.allow(ctx, ctx.actor.id, [("case", case.id)], reason="shared", source_id=case.id)
     _insert_numbered(case)
+    close_to(ctx, case, command.closed_to)
     _tell(ctx, case, CaseAction.OPENED, {"call_id": str(case.call_id), "risk_level": case.risk_level})
     publish(ctx, events.CaseOpened(case.id, case.centre_id, case.risk_level, case.source, tuple(case.needs)))
     return case
@@ -76,24 +74,45 @@ def assign_caseworker(ctx: Context, case_id: uuid.UUID, version: int, caseworker
 
     Raises Conflict("stale" | "case_closed"), Invalid("caseworker_not_of_team").
     """
-    require(ctx, Permission.CASE_ASSIGN, case_id)
+    scope = require(ctx, Permission.CASE_ASSIGN, case_id)
     case = _open_for_change(case_id, version)
-    if caseworker_id not in {user.id for user in accounts.users_of_team(case.team_id, Role.CASEWORKER)}:
+    rules.check_team(scope, case.team_id, ctx.actor.team_ids, Permission.CASE_ASSIGN)
+    fit = {user.id for user in accounts.users_of_team(case.team_id, Role.CASEWORKER)}
+    if caseworker_id not in fit - grants.shut_out([case.id])[case.id]:
         raise Invalid("caseworker_not_of_team", "caseworker_id")
     former = case.caseworker_id
     if former == caseworker_id:
         return case
     for reason in (ASSIGNED, "shared"):
         grants.end(ctx, source_id=case.id, reason=reason)
-    grants.allow(
-        ctx, caseworker_id, [("case", case.id), ("call", case.call_id), ("person", case.child_person_id)],
-        reason=ASSIGNED, source_id=case.id,
-    )  # fmt: skip
+    grants.allow(ctx, caseworker_id, case.reach, reason=ASSIGNED, source_id=case.id)
     case.caseworker_id, case.assigned_at = caseworker_id, ctx.now
     details = {"caseworker_id": str(caseworker_id), "former_id": str(former) if former else None}
     _change(ctx, case, CaseAction.ASSIGNED, details, fields=("caseworker_id",))
     publish(ctx, events.CaseAssigned(case.id, case.centre_id, caseworker_id))
     return case
+
+
+def close_to(ctx: Context, case: Case, principals: Sequence[uuid.UUID], reason: str = grants.CLOSED_TO) -> None:
+    """Shut staff and agencies out of the case, its call and its child; what one of them has is nobody's again.
+
+    `reason`: `grants.CLOSED_TO` or `grants.PARTY`. Raises Invalid("closed_to_unknown", "closed_to").
+    """
+    queries.check_closable(case.centre_id, set(principals), ctx.actor.id)
+    for principal_id in dict.fromkeys(principals):
+        grants.deny(ctx, principal_id, case.reach, reason=reason, source_id=case.id)
+        record(ctx, "case.closed_to", "case", case.id, centre_id=case.centre_id, principal_id=principal_id, why=reason)
+    if case.caseworker_id in principals:
+        _release(ctx, case)
+
+
+def _release(ctx: Context, case: Case) -> None:
+    grants.end(ctx, source_id=case.id, reason=ASSIGNED)
+    own = accounts.get_centre(case.centre_id).risk_clocks
+    case.assign_by = rules.clocks(RiskLevel(case.risk_level), ctx.now, own).assign_by
+    case.caseworker_id = case.assigned_at = None
+    _change(ctx, case, CaseAction.RELEASED, {}, fields=("caseworker_id",))
+    publish(ctx, events.CaseReleased(case.id, case.centre_id))
 
 
 def add_note(ctx: Context, command: AddNote) -> CaseNote:
@@ -107,7 +126,7 @@ def add_note(ctx: Context, command: AddNote) -> CaseNote:
     case = _lock(command.case_id)
     existing = db.session.get(CaseNote, command.note_id)
     if existing is not None:
-        same = (case.id, ctx.actor.id, _digest(command.kind, command.body))
+        same = (case.id, ctx.actor.id, digest_of(command.kind, command.body))
         if (existing.case_id, existing.author_id, existing.body_index) == same:
             return existing
         raise Conflict("id_in_use")
@@ -313,19 +332,6 @@ def _close(ctx: Context, case: Case, reason: CloseReason, note_id: uuid.UUID | N
     return case
 
 
-def _team_for(command: OpenCase, origin: Origin) -> uuid.UUID:
-    """The chosen team, else the one covering the place, else the call's own."""
-    if command.team_id is not None:
-        if command.team_id not in {team.id for team in accounts.list_teams(origin.centre_id) if team.active}:
-            raise Invalid("team_unknown", "team_id")
-        return command.team_id
-    covering = accounts.team_covering(origin.centre_id, origin.place_path) if origin.place_path else None
-    found = covering.id if covering else origin.team_id
-    if found is None:
-        raise Invalid("team_needed", "team_id")
-    return found
-
-
 def _lock_counter(centre_id: uuid.UUID) -> int:
     """The centre's last number; whoever else opens a case in it waits until this unit ends."""
     first = upsert(CaseCounter).values(centre_id=centre_id, last_number=0)
@@ -345,10 +351,6 @@ def _insert_numbered(case: Case) -> None:
     db.session.execute(taken.values(last_number=case.number))
 
 
-def _digest(*body: Any) -> bytes:
-    return blind_index("case-body", orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode())
-
-
 def _note_contact(ctx: Context, case: Case) -> None:
     first = case.first_response_at is None
     if first:
@@ -366,7 +368,7 @@ def _write_reason(ctx: Context, case: Case, words: str, field: str = "reason") -
 def _write_note(ctx: Context, case: Case, kind: NoteKind, body: str, note_id: uuid.UUID) -> CaseNote:
     note = CaseNote(
         id=note_id, case_id=case.id, centre_id=case.centre_id, author_id=ctx.actor.id, written_at=ctx.now, kind=kind,
-        body_index=_digest(kind, body),
+        body_index=digest_of(kind, body),
     )  # fmt: skip
     note.body = body.strip()
     db.session.add(note)

@@ -81,6 +81,7 @@ class CaseAction(StrEnum):
 
     OPENED = "case.opened"
     ASSIGNED = "case.assigned"
+    RELEASED = "case.released"  # it was closed to whoever had it
     NOTED = "case.noted"
     NEEDS_SET = "case.needs_set"
     CONSENT_SET = "case.consent_set"

@@ -47,7 +47,7 @@ class Context:
     channel: Channel
     locale: str = "en"
     timezone: str = "Asia/Phnom_Penh"
-    cause_id: uuid.UUID | None = None  # the event that caused this task
+    cause_id: uuid.UUID | None = None  # the event that caused this task, the override under which it is done
 
 
 _NAMESPACE = uuid.UUID("6f9c0b1e-0b7d-5c8e-9f53-2f6b3f0f1280")

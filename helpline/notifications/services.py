@@ -13,8 +13,9 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from helpline.accounts import queries as accounts
+from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.permissions import Permission
+from helpline.foundation.access.permissions import Permission, Role
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import seal_values
@@ -49,8 +50,19 @@ def queue_message(ctx: Context, command: QueueMessage) -> None:
     db.session.execute(statement.on_conflict_do_nothing())
 
 
+def tell_administrators(ctx: Context, centre_id: uuid.UUID, source_id: uuid.UUID) -> None:
+    """Something waits, and nobody is left who may be told of it: the centre's administrators hear that, no more."""
+    for admin in accounts.active_of(centre_id, Role.ADMIN):
+        queue_message(ctx, QueueMessage(
+            centre_id, "nobody_left", f"nobody_left:{source_id}:{admin.id}", user_id=admin.id
+        ))  # fmt: skip
+
+
 def claim_next(ctx: Context) -> Outgoing | None:
-    """Claim the mail that has waited longest, or None. Committed before it is sent."""
+    """Claim the mail that has waited longest, or None. Committed before it is sent.
+
+    What speaks of a case that was closed to its recipient meanwhile is kept as not sent.
+    """
     require(ctx, Permission.MESSAGE_SEND)
     message = db.session.scalars(
         select(Message)
@@ -61,6 +73,10 @@ def claim_next(ctx: Context) -> Outgoing | None:
     ).first()
     if message is None:
         return None
+    if _is_closed_to(message):
+        message.state, message.error_code = MessageState.NOT_SENT, "closed_to_them"
+        db.session.flush()
+        return claim_next(ctx)
     message.state, message.claimed_at, message.attempts = MessageState.SENDING, ctx.now, message.attempts + 1
     user = accounts.find_user(message.recipient_id) if message.recipient_id else None
     centre = accounts.get_centre(message.centre_id)
@@ -134,6 +150,13 @@ def mark_read(ctx: Context, message_ids: list[uuid.UUID]) -> None:
         .where(Message.id.in_(message_ids), Message.recipient_id == ctx.actor.id, Message.read_at.is_(None))
         .values(read_at=ctx.now)
     )
+
+
+def _is_closed_to(message: Message) -> bool:
+    case_id = message.params.get("case_id")
+    if case_id is None or message.recipient_id is None:
+        return False
+    return message.recipient_id in grants.shut_out([uuid.UUID(case_id)])[uuid.UUID(case_id)]
 
 
 def _open_message(message_id: uuid.UUID) -> Message:

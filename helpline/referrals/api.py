@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from helpline.cases.queries import centre_of
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.referrals import queries
@@ -45,6 +46,7 @@ def list_referrals(query: dict[str, Any]) -> dict[str, Any]:
 @api.response(200, ReferralOut(many=True))
 def list_for_case(case_id: uuid.UUID) -> Any:
     """What is and was sought for a case."""
+    centre_of(case_id)
     return queries.list_for_case(case_id)
 
 

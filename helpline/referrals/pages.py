@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
 from helpline.agencies.vocabulary import Service
+from helpline.cases.queries import centre_of
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.errors import Conflict, HelplineError, Invalid
@@ -72,7 +73,7 @@ def _page(referral_id: uuid.UUID, problem: Problem | None = None) -> str:
         "referrals/show.html", referral=ReferralOut().dump(row), now=ctx.now,
         problem=_words(problem) if problem else None, may_change=holds(ctx.actor, Permission.REFERRAL_REQUEST),
         choices=queries.list_choices(row) if may_choose else [], may_choose=may_choose,
-        withdraw_reasons=[reason.value for reason in WithdrawReason],
+        withdraw_reasons=[each.value for each in WithdrawReason if each is not WithdrawReason.CLOSED_TO],
     )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def _redraw(problem: Problem, referral_id: uuid.UUID) -> str:
 @guard(Permission.REFERRAL_REQUEST)
 def new_referral(case_id: uuid.UUID) -> str:
     """Choose what to seek."""
+    centre_of(case_id)  # a case that is not there, or out of sight, has no such page
     return _new(case_id)
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from helpline.agencies.models import Agency
 from helpline.agencies.queries import Offer
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import RoutingCase
+from helpline.foundation.access import grants
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import unseal_row
 from helpline.foundation.db import db
@@ -160,6 +161,16 @@ def list_silent(now: datetime, limit: int) -> Sequence[tuple[uuid.UUID, uuid.UUI
     return [(referral_id, ask_id) for referral_id, ask_id in db.session.execute(statement)]
 
 
+def list_held(case_id: uuid.UUID, agency_id: uuid.UUID) -> Sequence[uuid.UUID]:
+    """Referrals of the case in which this agency is asked, or has accepted."""
+    statement = (
+        select(Referral.id)
+        .join(ReferralAsk, ReferralAsk.id == Referral.current_ask_id)
+        .where(Referral.case_id == case_id, ReferralAsk.agency_id == agency_id, Referral.state.not_in(ENDED))
+    )
+    return db.session.scalars(statement.order_by(Referral.id)).all()
+
+
 def find_front(ask_id: uuid.UUID) -> Front | None:
     """What a link's bearer may know before the link has proved who they are: by one narrow definer function."""
     row = db.session.execute(_FIND_ASK, {"ask_id": ask_id}).mappings().first()
@@ -230,9 +241,9 @@ def list_choices(row: ReferralRow) -> list[tuple[uuid.UUID, dict[str, str]]]:
     """Agencies that a person may choose by hand for this service: active, with an address, not asked just now."""
     centre_id = db.session.scalar(select(Referral.centre_id).where(Referral.id == row.id))
     assert centre_id is not None  # the row was just read
-    asked = row.current.agency_id if row.current else None
+    unfit = {row.current.agency_id if row.current else None, *grants.shut_out([row.case_id])[row.case_id]}
     offers = agencies.offers(centre_id, row.service, ())
-    return [(o.agency_id, o.names) for o in offers if o.active and o.email and o.agency_id != asked]
+    return [(o.agency_id, o.names) for o in offers if o.active and o.email and o.agency_id not in unfit]
 
 
 def need_of(referral: Referral, case: RoutingCase, now: datetime) -> Need:
@@ -248,7 +259,13 @@ def candidates(ctx: Context, referral: Referral, offers: Sequence[Offer]) -> lis
     zone = ZoneInfo(accounts.get_centre(referral.centre_id).timezone)
     days = agencies.holidays(ctx.now, referral.centre_id)
     past = _history(referral, [offer.agency_id for offer in offers])
-    return [_candidate(referral.service, offer, past[offer.agency_id], zone, days) for offer in offers]
+    shut = grants.shut_out([referral.case_id])[referral.case_id]
+    return [
+        replace(
+            _candidate(referral.service, offer, past[offer.agency_id], zone, days), conflict=offer.agency_id in shut
+        )
+        for offer in offers
+    ]
 
 
 @dataclass(frozen=True, slots=True)

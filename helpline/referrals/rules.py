@@ -59,7 +59,7 @@ class Candidate:
     active: bool = True
     reachable: bool = True  # it has an address that a message can go to
     accepting: bool = True
-    conflict: bool = False  # somebody there is part of the story
+    conflict: bool = False  # the case is closed to them: somebody there is part of the story
     withheld: bool = False  # the family wants them not to know
     declined_before: bool = False  # this need, this case
     silent_before: bool = False

@@ -234,7 +234,7 @@ _EXCLUSIONS: dict[str, Callable[[], str]] = {
     "inactive": lambda: _("no longer asked"),
     "not_accepting": lambda: _("takes nobody at present"),
     "no_address": lambda: _("has no e-mail address"),
-    "conflict_of_interest": lambda: _("somebody there is part of the story"),
+    "conflict_of_interest": lambda: _("closed to this case: somebody there is part of the story"),
     "withheld": lambda: _("the family wishes that they do not learn of it"),
     "service_not_offered": lambda: _("does not offer this"),
     "place_unknown": lambda: _("it is not known where the child is"),

@@ -61,6 +61,7 @@ class WithdrawReason(StrEnum):
     HELPED_OTHERWISE = "helped_otherwise"
     FAMILY_REFUSED = "family_refused"
     BY_MISTAKE = "by_mistake"
+    CLOSED_TO = "closed_to"  # the case was closed to the agency that had accepted
     OTHER = "other"
 
 

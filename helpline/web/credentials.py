@@ -3,10 +3,21 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flask_login import UserMixin
 
 from helpline.foundation.context import Actor, Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """The emergency override by which somebody sees one case more, until then (privacy's break-glass)."""
+
+    id: uuid.UUID
+    case_id: uuid.UUID
+    code: str
+    until_at: datetime
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
     locale: str = "en"
     timezone: str = "Asia/Phnom_Penh"
     theme: str = ""
+    override: Override | None = None
     locked: bool = False  # idle too long: signed in, but only to unlock
 
     def get_id(self) -> str:

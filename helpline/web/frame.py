@@ -10,8 +10,11 @@ from flask_wtf.csrf import generate_csrf
 
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission, Role
+from helpline.foundation.clock import now
 from helpline.foundation.context import current_context
 from helpline.foundation.crypto import keyring
+from helpline.foundation.i18n import format_length, format_when
+from helpline.web.credentials import SignedIn
 from helpline.web.guard import signed_in
 
 LOCALES = (("en", "English"), ("km", "ខ្មែរ"))
@@ -31,14 +34,15 @@ _RAIL = {
     "alerts": ("oversight.alerts", _l("Alerts"), "find"),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
     "keys": ("keys.keys", _l("Keys"), "settings"),
+    "overrides": ("privacy.list_overrides", _l("Emergency"), "audit"),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
     Role.CASEWORKER: ("work", "cases", "agencies", "inbox"),
-    Role.TEAM_SUPERVISOR: ("figures", "work", "cases", "call", "inbox"),
-    Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports", "alerts"),
+    Role.TEAM_SUPERVISOR: ("figures", "work", "cases", "call", "inbox", "overrides"),
+    Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports", "alerts", "overrides"),
     Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix", "keys"),
-    Role.AUDITOR: ("audit", "alerts", "matrix"),
+    Role.AUDITOR: ("audit", "alerts", "overrides", "matrix"),
 }
 ROLE_LABELS = {
     Role.OPERATOR: _l("Operator"), Role.CASEWORKER: _l("Caseworker"), Role.TEAM_SUPERVISOR: _l("Team supervisor"),
@@ -96,12 +100,26 @@ def _frame() -> dict[str, Any]:
         "csrf_token": generate_csrf(),
         "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if staff else 0,
         "banner": str(_DEMO) if app.extensions["helpline_settings"].demo else None,
+        "override": _override(who) if who and staff else None,
         "drafts_done": g.get("drafts_done", ()),
         "leave_url": url_for("accounts.leave"),
         "sign_in_url": url_for("accounts.sign_in"),
         "close_url": url_for("keys.ask_to_lock") if who and holds(who.actor, Permission.KEYS_LOCK) else None,
         "find_url": url_for("search.find") if staff and who and holds(who.actor, Permission.PERSON_SEARCH) else None,
+        "glass_url": url_for("privacy.break_glass") if who and holds(who.actor, Permission.GLASS_BREAK) else None,
     } | {name: url_for(endpoint) for name, endpoint in _ADDRESSES.items() if staff and endpoint in app.view_functions}
+
+
+def _override(who: SignedIn) -> dict[str, Any] | None:
+    """The banner of an override that lasts: which case, until when, how to end it."""
+    lasting, at = who.override, now()
+    if lasting is None or who.locked:
+        return None
+    return {
+        "code": lasting.code, "until": format_when(lasting.until_at, at), "left": format_length(lasting.until_at - at),
+        "case_url": url_for("desk.case_page", case_id=lasting.case_id),
+        "end_url": url_for("privacy.end_override", override_id=lasting.id),
+    }  # fmt: skip
 
 
 # Addresses that someone signed in needs; what has no page yet has no control.

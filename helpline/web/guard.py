@@ -71,7 +71,7 @@ def _enter(who: SignedIn, visitor: Context) -> Context:
     channel = who.channel if who.channel is not Channel.PAGE else visitor.channel
     ctx = Context(
         actor=who.actor, now=visitor.now, request_id=visitor.request_id, channel=channel, locale=who.locale,
-        timezone=who.timezone,
+        timezone=who.timezone, cause_id=who.override.id if who.override else None,
     )  # fmt: skip
     become(ctx)
     return ctx

@@ -60,6 +60,8 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "call:void": _l("Void calls"), "call:import": _l("Bring in old logs"), "import:read": _l("See old logs"),
         "case:open": _l("Begin cases"), "case:read": _l("Read cases"), "case:assign": _l("Give cases to caseworkers"),
         "case:update": _l("Work on cases"), "case:close": _l("Ask to close cases, or close them"),
+        "case:restrict": _l("Say to whom a case is closed"), "glass:break": _l("Take emergency access"),
+        "glass:read": _l("See emergency access"), "glass:review": _l("Review emergency access"),
         "referral:read": _l("See referrals"), "referral:request": _l("Seek services"),
         "referral:route": _l("Choose agencies"), "referral:answer": _l("Answer for an agency"),
         "followup:read": _l("See follow-ups"), "followup:plan": _l("Plan follow-ups"),

@@ -49,7 +49,8 @@ STABLE SECURITY DEFINER SET search_path = pg_catalog, app, public AS $$
         UNION ALL
         SELECT c.id FROM cases c JOIN calls k ON k.id = c.call_id JOIN same_number s ON s.id = k.caller_person_id
         WHERE c.call_id IS DISTINCT FROM but_not)
-    SELECT EXISTS (SELECT 1 FROM concerned WHERE id <> ALL (seen)) $$;
+    -- To whom a case is closed, it is not there.
+    SELECT EXISTS (SELECT 1 FROM concerned WHERE id <> ALL (seen) AND id <> ALL (app.denied('case'))) $$;
 REVOKE EXECUTE ON FUNCTION app.case_elsewhere(uuid[], bytea, uuid[], uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.case_elsewhere(uuid[], bytea, uuid[], uuid) TO helpline_web;
 """

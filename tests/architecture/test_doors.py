@@ -24,6 +24,7 @@ STAFF = frozenset(ROLES)
 SUPERVISORS = frozenset({"team_supervisor", "supervisor"})
 CALL_TAKERS = SUPERVISORS | {"operator"}
 CARERS = SUPERVISORS | {"caseworker"}
+BREAK_GLASS = frozenset({"operator", "caseworker", "team_supervisor"})
 FLOOR = SUPERVISORS | {"operator", "caseworker"}
 IN_THE_HOUSE = FLOOR | {"admin"}
 RUNS_CENTRE = frozenset({"supervisor", "admin"})
@@ -62,14 +63,20 @@ DOORS = {
         referrals.try_again referrals.record_service referrals.withdraw api_referrals.list_for_case
         api_referrals.request_referral api_referrals.list_referrals api_referrals.get_referral
         api_referrals.try_again api_referrals.record_service api_referrals.withdraw
-        followups.list_followups api_followups.list_followups api_followups.get_followup""",
+        followups.list_followups api_followups.list_followups api_followups.get_followup
+        privacy.access api_privacy.read_access""",
+    BREAK_GLASS: """
+        privacy.break_glass privacy.end_override api_privacy.break_glass api_privacy.end_override""",
     CARERS: """
         cases.close cases.decide_closing cases.reopen api_cases.close_case api_cases.decide_closing
         api_cases.reopen_case followups.add followups.complete followups.cancel followups.reschedule
         api_followups.add api_followups.complete api_followups.cancel api_followups.reschedule""",
     SUPERVISORS: """
         cases.assign api_cases.assign api_cases.list_caseworkers referrals.choose_agency
-        api_referrals.choose_agency dashboards.figures api_dashboards.read_figures""",
+        api_referrals.choose_agency dashboards.figures api_dashboards.read_figures
+        privacy.close_to privacy.lift api_privacy.close_to api_privacy.lift privacy.review api_privacy.review""",
+    SUPERVISORS | AUDITOR: """
+        privacy.list_overrides privacy.show_override api_privacy.list_overrides api_privacy.read_override""",
     IN_THE_HOUSE: """
         keys.ask_to_lock keys.lock agencies.list_agencies agencies.show_agency api_agencies.list_agencies api_agencies.get_agency""",
     RUNS_CENTRE: """

@@ -12,11 +12,13 @@ from helpline.agencies import policy as agencies
 from helpline.calls import policy as calls
 from helpline.cases import policy as cases
 from helpline.followups import policy as followups
+from helpline.foundation.access import rows
 from helpline.imports import policy as imports
 from helpline.keys import policy as keys
 from helpline.notifications import policy as notifications
 from helpline.oversight import policy as oversight
 from helpline.people import policy as people
+from helpline.privacy import policy as privacy
 from helpline.referrals import policy as referrals
 from helpline.search import policy as search
 
@@ -42,6 +44,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("agency_services", "agency_services_rows"): ("ALL", agencies.AGENCY_SERVICES, agencies.AGENCY_SERVICES),
     ("api_tokens", "api_tokens_revoke"): ("UPDATE", accounts.OWNED, accounts.API_TOKENS_REVOKED),
     ("api_tokens", "api_tokens_rows"): ("ALL", accounts.OWNED, accounts.API_TOKENS_WRITTEN),
+    ("audit_entries", "audit_entries_denied"): ("SELECT", "NOT subject_ids && (SELECT app.denied('case'))::uuid[]", None),
     ("audit_entries", "audit_entries_read"): ("SELECT", "centre_id = ANY ((SELECT app.centres_of('audit'))::uuid[])", None),
     ("audit_entries", "audit_entries_write"): ("INSERT", None, "actor_id = (SELECT app.actor_id())"),
     ("audit_checkpoints", "audit_checkpoints_read"): ("SELECT", f"{NOTARY} OR {READS_AUDIT}", None),
@@ -66,6 +69,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("call_versions", "call_versions_rows"): ("ALL", calls.PART_OF_CALL, calls.PART_OF_CALL),
     ("calls", "calls_search"): ("SELECT", search.SEARCHER, None),
     ("calls", "calls_rows"): ("ALL", calls.CALLS, calls.CALLS_WRITTEN),
+    ("case_closings", "case_closings_rows"): ("ALL", privacy.CLOSINGS, privacy.CLOSINGS),
     ("case_counters", "case_counters_rows"): ("ALL", cases.CASE_COUNTERS, cases.CASE_COUNTERS),
     ("case_events", "case_events_rows"): ("ALL", cases.CASE_EVENTS, cases.CASE_EVENTS),
     ("case_notes", "case_notes_rows"): ("ALL", cases.CASE_NOTES, cases.CASE_NOTES),
@@ -74,14 +78,18 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("centres", "centres_create"): ("INSERT", None, accounts.CENTRES_INSERT),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
     ("followups", "followups_rows"): ("ALL", followups.FOLLOWUPS, followups.FOLLOWUPS),
+    ("glass_overrides", "glass_overrides_rows"): ("ALL", privacy.OVERRIDES, privacy.OVERRIDES),
+    ("grants", "grants_denied"): ("SELECT", rows.DENIES_READ, None),
     ("grants", "grants_end"): ("UPDATE", ACTING, "ended_at IS NOT NULL"),
     ("grants", "grants_rows"): ("ALL", "app.actor_id() IS NOT NULL", "granted_by = (SELECT app.actor_id())"),
     ("key_rotations", "key_rotations_rows"): ("ALL", keys.KEY_ROTATIONS, keys.KEY_ROTATIONS),
     ("key_state", "key_state_link"): ("UPDATE", keys.KEY_STATE_LINK, keys.KEY_STATE_LINK),
     ("key_state", "key_state_rows"): ("SELECT", keys.KEY_STATE, None),
+    ("messages", "messages_denied"): ("SELECT", notifications.MESSAGES_DENIED, None),
     ("messages", "messages_queue"): ("INSERT", None, notifications.MESSAGES_INSERT),
     ("messages", "messages_rows"): ("ALL", notifications.MESSAGES, notifications.MESSAGES),
     ("persons", "persons_add"): ("INSERT", None, people.PERSONS_INSERT),
+    ("persons", "persons_denied"): ("SELECT", people.PERSONS_DENIED, None),
     ("persons", "persons_not_to_partners"): ("SELECT", referrals.PERSONS_NOT_TO_PARTNERS, None),
     ("persons", "persons_of_cases"): ("SELECT", cases.PERSONS_OF_CASES, None),
     ("persons", "persons_search"): ("SELECT", search.SEARCHER, None),
@@ -95,7 +103,9 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("user_sessions", "user_sessions_rows"): ("ALL", accounts.OWNED, None),
     ("users", "users_rows"): ("ALL", accounts.USERS, accounts.USERS),
 }  # fmt: skip
-RESTRICTIVE = {"persons_not_to_partners"}
+RESTRICTIVE = {
+    "audit_entries_denied", "grants_denied", "messages_denied", "persons_denied", "persons_not_to_partners",
+}  # fmt: skip
 ONE_LOGINS = {
     "searches_counted": "{helpline_web}",
     **dict.fromkeys(
@@ -127,6 +137,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "call_terms": (ALL, SIU, ""),
     "call_versions": (SI, S, ""),
     "calls": (SIU, SIU, ""),
+    "case_closings": (SI, S, ""),
     "case_counters": (SIU, SIU, ""),
     "case_events": (SI, SI, ""),
     "case_notes": (SI, SI, ""),
@@ -136,6 +147,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "context_key": ("", "", ""),
     "credentials": ("", "", ""),
     "followups": (SIU, SIU, ""),
+    "glass_overrides": (S, S, ""),
     "grants": (SI, SI, ""),
     "handled_events": ("", SI, S),
     "heartbeats": ("", SIU, SIU),
@@ -171,6 +183,8 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
         "SELECT",
     ): "added_by age centre_id changed_in created_at gender id name_sealed record_key",
     ("searches", "helpline_web", "UPDATE"): "last_at requests",
+    ("glass_overrides", "helpline_web", "UPDATE"): "ended_at note_sealed outcome reviewed_at reviewed_by",
+    ("glass_overrides", "helpline_worker", "UPDATE"): "remind_at",
     ("grants", "helpline_web", "UPDATE"): "ended_at",
     ("grants", "helpline_worker", "UPDATE"): "ended_at",
     ("key_rotations", "helpline_web", "UPDATE"): "retire_asked_at",

@@ -170,7 +170,8 @@ def test_people_neither_claim_nor_record(app, make_person, queue):
 PARAMS = {
     "case_id": str(uuid.uuid4()), "case": "HC-7", "kind": "contact", "due_at": "2026-11-23T07:00:00+00:00",
     "agency": {"en": "PoSVY", "km": "PoSVY"}, "helpline": "Centre", "answer_by": "2026-11-24 10:00", "service": "health",
-    "added": 3, "rejected": 1, "kept": 0, "purpose": "invitation",
+    "added": 3, "rejected": 1, "kept": 0, "purpose": "invitation", "override_id": str(uuid.uuid4()),
+    "review_by": "2026-11-24T07:00:00+00:00",
 }  # fmt: skip
 
 
@@ -204,7 +205,7 @@ def test_a_reminder_names_what_is_due_and_when_in_the_centres_time(app, template
 ALLOWED = {
     "case_id", "case", "referral_id", "followup_id", "ask_id", "user_id", "import_id", "version", "link_until",
     "expires_at", "answer_by", "due_at", "agency", "helpline", "service", "kind", "risk_level", "purpose", "added",
-    "rejected", "kept",
+    "rejected", "kept", "override_id", "review_by",
 }  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from helpline.accounts import queries, rules
 from helpline.accounts.models import UserSession
@@ -24,7 +24,7 @@ from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
 from helpline.foundation.ids import new_id
 from helpline.settings import Settings
-from helpline.web.credentials import SignedIn
+from helpline.web.credentials import Override, SignedIn
 
 # Argon2id, RFC 9106's second recommended setting with fewer lanes: 64 MiB, three passes.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
@@ -128,10 +128,10 @@ def start_session(user_id: uuid.UUID) -> str:
 
 def identify_session(token: str) -> SignedIn | None:
     """Who holds this session, or None. A session that idled too long comes back locked; one too old is none."""
-    row = queries.find_session(hash_token(token))
+    at = now()
+    row = queries.find_session(hash_token(token), at)
     if row is None or (row.demo and not door.limits.demo):
         return None
-    at = now()
     state = rules.session_state(row.started_at, row.seen_at, row.locked_at, at, door.limits)
     if state is rules.SessionState.OVER:
         return None
@@ -141,6 +141,7 @@ def identify_session(token: str) -> SignedIn | None:
     return SignedIn(
         actor=actor, channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
         timezone=row.timezone, theme=row.theme, locked=state is rules.SessionState.LOCKED,
+        override=_override(row),
     )  # fmt: skip
 
 
@@ -158,8 +159,14 @@ def identify_token(token: str) -> SignedIn | None:
     )  # fmt: skip
     return SignedIn(
         actor=actor, channel=Channel.API, session_id=row.token_id, name=row.name, locale=row.locale,
-        timezone=row.timezone, theme=row.theme,
+        timezone=row.timezone, theme=row.theme, override=_override(row),
     )  # fmt: skip
+
+
+def _override(row: Row[Any]) -> Override | None:
+    if row.override_id is None:
+        return None
+    return Override(row.override_id, row.override_case_id, row.override_code, row.override_until)
 
 
 def _own_session(ctx: Context, session_id: uuid.UUID) -> UserSession:

@@ -64,7 +64,7 @@ class CallHistoryOut(RecordOut):
     group = G.CASE_ADMINISTRATION
 
     id = f.UUID(required=True)
-    items = f.List(f.Nested(CallVersionOut))
+    items = f.List(f.Nested(CallVersionOut), metadata={"group": G.STORY})
 
 
 class QuickCallIn(In):

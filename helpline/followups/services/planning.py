@@ -16,6 +16,7 @@ from helpline.cases.vocabulary import CaseSource, CaseStatus
 from helpline.followups import events, queries, rules
 from helpline.followups.models import FollowUp
 from helpline.followups.vocabulary import PROMISES, FollowUpKind, FollowUpState, Outcome, PlanCase
+from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.audit.recorder import record
@@ -60,11 +61,25 @@ def reassign(ctx: Context, case_id: uuid.UUID) -> None:
             followup.caseworker_id, followup.team_id, followup.reminded_at = case.caseworker_id, case.team_id, None
             followup.version += 1
     db.session.flush()
+    if case.caseworker_id in grants.shut_out([case.id])[case.id]:
+        return
     key = f"case_assigned:{case.id}:{case.caseworker_id}:{case.assigned_at.timestamp():.0f}"
     params = {"case_id": case.id, "case": case.code, "risk_level": case.risk_level}
     queue_message(
         ctx, QueueMessage(case.centre_id, "case_assigned", key, params, user_id=case.caseworker_id)
     )  # fmt: skip
+
+
+def release(ctx: Context, case_id: uuid.UUID) -> None:
+    """The case is nobody's again: so is what stands open in it, and somebody is to be found anew."""
+    require(ctx, Permission.FOLLOWUP_PLAN, case_id)
+    case = queries.get_plan_case(case_id)
+    if case.caseworker_id is not None:
+        return
+    for followup in queries.open_of_case(case_id):
+        followup.caseworker_id, followup.version = None, followup.version + 1
+    db.session.flush()
+    plan(ctx, case_id)
 
 
 def replan(ctx: Context, case_id: uuid.UUID, former: RiskLevel) -> None:

@@ -84,3 +84,21 @@ def part_of(parent: str, kind: str, column: str) -> str:
         f" OR EXISTS (SELECT 1 FROM {parent} parent WHERE parent.id = {column}))"
         f" AND {column} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
     )
+
+
+_ME, _ROLE = "(SELECT app.actor_id())", "(SELECT app.actor() ->> 'r')"
+# Who sees a record may end what lets others see it; grants name records of many slices, so the rule stands here.
+_REACHES = f"""{_ROLE} IN ('router', 'keeper') OR CASE kind
+    WHEN 'case' THEN EXISTS (SELECT 1 FROM cases c WHERE c.id = record_id)
+        OR principal_id = {_ME} AND NOT app.case_exists(record_id)
+    WHEN 'call' THEN EXISTS (SELECT 1 FROM calls c WHERE c.id = record_id)
+        OR EXISTS (SELECT 1 FROM cases c WHERE c.call_id = record_id)
+    WHEN 'person' THEN EXISTS (SELECT 1 FROM persons p WHERE p.id = record_id)
+        OR EXISTS (SELECT 1 FROM cases c WHERE c.child_person_id = record_id)
+    WHEN 'referral' THEN EXISTS (SELECT 1 FROM referrals r WHERE r.id = record_id)
+    ELSE false END"""
+# Who is shut out is read by who may say so, and by the machines that must leave them out; never by
+# themselves, nor by who sees the record by an override alone.
+DENIES_READ = f"""effect = 'allow' OR {_ROLE} IN ('router', 'reminder', 'messenger', 'keeper')
+    OR {_ROLE} IN ('team_supervisor', 'supervisor') AND principal_id <> {_ME}
+    AND record_id <> ALL ((SELECT app.overridden())::uuid[]) AND ({_REACHES})"""

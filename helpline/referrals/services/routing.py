@@ -30,7 +30,7 @@ from helpline.foundation.errors import Conflict
 from helpline.foundation.ids import new_id
 from helpline.foundation.outbox.publisher import publish
 from helpline.notifications.commands import QueueMessage
-from helpline.notifications.services import queue_message
+from helpline.notifications.services import queue_message, tell_administrators
 from helpline.referrals import events, policy, queries, rules
 from helpline.referrals.models import Referral, ReferralAsk
 from helpline.referrals.vocabulary import AskState, ReferralState, Urgency, WithdrawReason
@@ -82,6 +82,34 @@ def route(ctx: Context, referral_id: uuid.UUID) -> None:
         _exhaust(ctx, referral, case)
     else:
         ask_agency(ctx, referral, offers[chosen.agency_id], chosen)
+
+
+def shut_out(ctx: Context, case_id: uuid.UUID, agency_id: uuid.UUID) -> None:
+    """The case was closed to this agency: what it was asked or has begun goes to another. Its link is dead already."""
+    require(ctx, Permission.REFERRAL_ROUTE, case_id)
+    for referral_id in queries.list_held(case_id, agency_id):
+        referral = queries.get_referral(referral_id, lock=True)
+        ask = queries.find_ask(referral.current_ask_id)
+        if ask is None or ask.agency_id != agency_id:
+            continue  # answered, or taken back, just now
+        if referral.state == ReferralState.ASKED:
+            end_ask(ctx, referral, ask, AskState.WITHDRAWN)
+            publish(ctx, events.ReferralRequested(referral.id, case_id, referral.centre_id, referral.service))
+        elif referral.state in rules.UNDER_WAY:
+            _seek_another(ctx, referral, ask)
+
+
+def _seek_another(ctx: Context, referral: Referral, ask: ReferralAsk) -> None:
+    """What an agency had agreed to, or begun, ends here; the same service is sought anew."""
+    if referral.state == ReferralState.ACCEPTED:
+        take_back(ctx, referral, WithdrawReason.CLOSED_TO)
+    else:
+        referral.move(ReferralState.NOT_DELIVERED)
+        referral.service_ended_at = ctx.now
+        note(ctx, referral, "referral.not_delivered")
+        cases.settle_obligation(ctx, referral.id)
+        grants.end(ctx, source_id=ask.id, reason="referral")
+    request_needs(ctx, referral.case_id, [referral.service])
 
 
 def expire_unanswered(ctx: Context) -> int:
@@ -191,10 +219,13 @@ def _exhaust(ctx: Context, referral: Referral, case: RoutingCase) -> None:
 
 def tell(ctx: Context, referral: Referral, case: RoutingCase, template: str, *, supervisors: bool = False) -> None:
     """A message to the caseworker, or to the supervisors: asked for, or while the case has nobody."""
-    if supervisors or case.caseworker_id is None:
-        people = [user.id for user in accounts.supervisors_for(case.centre_id, case.team_id)]
+    shut = grants.shut_out([case.id])[case.id]
+    if supervisors or case.caseworker_id is None or case.caseworker_id in shut:
+        people = [user.id for user in accounts.supervisors_for(case.centre_id, case.team_id, shut)]
     else:
         people = [case.caseworker_id]
+    if not people:
+        tell_administrators(ctx, case.centre_id, referral.id)
     params = {"case_id": case.id, "case": case.code, "referral_id": referral.id, "service": referral.service}
     for user_id in people:
         key = f"{template}:{referral.id}:{referral.version}:{user_id}"

@@ -4,6 +4,7 @@ import uuid
 
 from helpline.agencies import queries as agencies
 from helpline.cases import queries as case_queries
+from helpline.cases import rules as case_rules
 from helpline.cases import services as cases
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
@@ -47,9 +48,10 @@ def choose_agency(ctx: Context, referral_id: uuid.UUID, version: int, agency_id:
 
     Raises Invalid("agency_<why>", "agency_id") for one that can't be asked, Conflict("no_consent" | "stale" | …).
     """
-    require(ctx, Permission.CASE_ASSIGN, referral_id)
+    scope = require(ctx, Permission.CASE_ASSIGN, referral_id)
     referral = _for_change(referral_id, version)
     case = case_queries.case_for_routing(referral.case_id)
+    case_rules.check_team(scope, case.team_id, ctx.actor.team_ids, Permission.CASE_ASSIGN)
     if policy.forbids(case.consent):
         raise Conflict("no_consent")
     offer = next((o for o in agencies.offers(case.centre_id, referral.service, ()) if o.agency_id == agency_id), None)
