@@ -20,6 +20,7 @@ def _password_link(params: dict[str, Any]) -> str:
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "invitation": _password_link,
     "new_password": _password_link,
+    "factor_changed": lambda _params: "/account/security",
     "referral_asked": referrals.link_path,
 }
 

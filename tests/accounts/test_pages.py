@@ -56,8 +56,8 @@ def admin(make_person):
 
 @pytest.fixture
 def inside(client, admin):
-    """The client, signed in as the administrator."""
-    accounts.sign_in(client, admin)
+    """The client, signed in as the administrator, who gave a second factor just now."""
+    accounts.sign_in(client, admin, fresh=True)
     return client
 
 

@@ -335,9 +335,9 @@ def test_the_own_password_changes_by_the_old_one(make_person, monkeypatch):
     set_password(person)
     before = sign_in(person.login)
     with pytest.raises(Invalid, match="password_wrong"), unit_of_work(person.ctx()) as ctx:
-        passwords.change_password(ctx, "wrong", NEW)
+        passwords.change_password(ctx, before.session_id, "wrong", NEW)
     with unit_of_work(person.ctx()) as ctx:
-        token = passwords.change_password(ctx, PASSWORD, NEW)
+        token = passwords.change_password(ctx, before.session_id, PASSWORD, NEW)
     assert identify(before.token, now(), monkeypatch) is None
     assert identify(token, now(), monkeypatch).actor.id == person.id
 

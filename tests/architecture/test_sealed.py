@@ -29,6 +29,7 @@ SEALED = {
     "calls": {"narrative_sealed", "original_sealed", "risk_override_sealed", "void_reason_sealed"},
     "case_notes": {"body_sealed"},
     "cases": {"consent_why_sealed", "summary_sealed"},
+    "factors": {"secret_sealed"},
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "messages": {"address_sealed"},
     "persons": {"name_sealed", "phone_sealed"},
@@ -37,7 +38,8 @@ SEALED = {
 # Tables in which no child stands: reference data, the directory, staff, and the machinery.
 NO_CHILD = {
     "agencies", "agency_coverage", "agency_services", "api_tokens", "call_import_mappings", "case_counters", "centres",
-    "credentials", "grants", "handled_events", "holidays", "place_keys", "places", "reference_loads", "taxonomies",
+    "credentials", "grants", "handled_events", "holidays", "place_keys", "places", "recovery_codes",
+    "reference_loads", "taxonomies",
     "taxonomy_terms", "team_members", "teams", "user_sessions", "users",
 }  # fmt: skip
 CODE = "a code of our vocabularies: a check in the database or the schema's closed list holds it"
@@ -79,6 +81,11 @@ WHY = {
         "code": "the case's number for people: it is read out, so it says nothing", "consent": CODE, "needs": CODE,
         "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS, "source": CODE, "status": CODE,
         "step": CODE,
+    },
+    "factors": {
+        "credential_id": "a random handle that the passkey made", "kind": CODE,
+        "name": "a member of staff's own word for their telephone or key", "public_key": "a public key",
+        "record_key": KEY,
     },
     "followups": {"kind": CODE, "outcome": CODE, "record_key": KEY, "risk_level": CODE, "state": CODE},
     "messages": {
@@ -139,7 +146,7 @@ NOBODY_HEARS = {  # kept in the outbox for those who come later; the relay settl
 }  # fmt: skip
 PLAIN = {uuid.UUID, datetime, date, int, float, bool, type(None)}
 # Codes of vocabularies travel as text: each such field is named here.
-CODES = {"former", "kind", "needs", "outcome", "reason", "risk_level", "service", "source", "state"}
+CODES = {"change", "former", "kind", "needs", "outcome", "reason", "risk_level", "service", "source", "state"}
 
 
 def parts(hint) -> set:

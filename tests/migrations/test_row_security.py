@@ -56,6 +56,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("cases", "cases_rows"): ("ALL", cases.CASES, cases.CASES),
     ("centres", "centres_create"): ("INSERT", None, accounts.CENTRES_INSERT),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
+    ("factors", "factors_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("followups", "followups_rows"): ("ALL", followups.FOLLOWUPS, followups.FOLLOWUPS),
     ("grants", "grants_end"): ("UPDATE", ACTING, "ended_at IS NOT NULL"),
     ("grants", "grants_rows"): ("ALL", "app.actor_id() IS NOT NULL", "granted_by = (SELECT app.actor_id())"),
@@ -65,6 +66,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("persons", "persons_not_to_partners"): ("SELECT", referrals.PERSONS_NOT_TO_PARTNERS, None),
     ("persons", "persons_of_cases"): ("SELECT", cases.PERSONS_OF_CASES, None),
     ("persons", "persons_rows"): ("ALL", people.PERSONS, people.PERSONS),
+    ("recovery_codes", "recovery_codes_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("referral_asks", "referral_asks_rows"): ("ALL", referrals.REFERRAL_ASKS, referrals.REFERRAL_ASKS),
     ("referrals", "referrals_rows"): ("ALL", referrals.REFERRALS, referrals.REFERRALS),
     ("team_members", "team_members_rows"): ("ALL", accounts.TEAM_MEMBERS, accounts.TEAM_MEMBERS_WRITTEN),
@@ -101,6 +103,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "centres": ("SELECT UPDATE", SIU, ""),
     "context_key": ("", "", ""),
     "credentials": ("", "", ""),
+    "factors": ("SELECT INSERT DELETE", "", ""),
     "followups": (SIU, SIU, ""),
     "grants": (SI, SI, ""),
     "handled_events": ("", SI, S),
@@ -111,6 +114,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "persons": (SIU, SIU, ""),
     "place_keys": (S, S, ""),
     "places": (S, S, ""),
+    "recovery_codes": ("SELECT INSERT DELETE", "", ""),
     "reference_loads": ("", "", ""),
     "referral_asks": (SIU, SIU, ""),
     "referrals": (SIU, SIU, ""),
@@ -124,10 +128,16 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
 COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("api_tokens", "helpline_web", "SELECT"): "created_at expires_at id last_used_at name revoked_at scopes user_id",
     ("api_tokens", "helpline_web", "UPDATE"): "last_used_at revoked_at",
+    ("factors", "helpline_web", "UPDATE"): "confirmed_at last_step last_used_at name sign_count",
     ("grants", "helpline_web", "UPDATE"): "ended_at",
     ("grants", "helpline_worker", "UPDATE"): "ended_at",
-    ("user_sessions", "helpline_web", "SELECT"): "created_at ended_at id locked_at seen_at user_id",
-    ("user_sessions", "helpline_web", "UPDATE"): "ended_at locked_at seen_at",
+    ("recovery_codes", "helpline_web", "UPDATE"): "used_at",
+    (
+        "user_sessions",
+        "helpline_web",
+        "SELECT",
+    ): "challenge challenge_at created_at ended_at factor_at id locked_at seen_at user_id",
+    ("user_sessions", "helpline_web", "UPDATE"): "challenge challenge_at ended_at factor_at locked_at seen_at",
 }
 LOGINS = ("helpline_web", "helpline_worker", "helpline_relay")
 OURS = "relnamespace IN ('public'::regnamespace, 'app'::regnamespace)"

@@ -20,7 +20,11 @@ from tests.factories.accounts import set_password
 from workers import accounts, notifications, subscriptions, task
 from workers.celery_app import celery
 
-REGISTERED = (accounts.send_invitation, accounts.send_password_link)  # importing them is what registers the tasks
+REGISTERED = (
+    accounts.send_invitation,
+    accounts.send_password_link,
+    accounts.tell_factor_changed,
+)  # importing them is what registers the tasks
 NEW = "quiet boats cross at dawn"
 
 
