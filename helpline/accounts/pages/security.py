@@ -43,8 +43,6 @@ SENTENCES.update(
 def _draw(problem: Exception | None = None, which: str = "", **_args: Any) -> str:
     ctx = acting()
     found = FactorOut(many=True).dump(queries.list_factors(ctx.actor.id))
-    for shown in found:
-        shown["used"] = format_when(shown["last_used_at"], ctx.now) if shown["last_used_at"] else _("never")
     open_here = [
         {
             "id": row.id, "began": format_when(row.created_at, ctx.now), "seen": format_when(row.seen_at, ctx.now),
@@ -57,7 +55,7 @@ def _draw(problem: Exception | None = None, which: str = "", **_args: Any) -> st
         sessions=open_here, login=queries.get_user(ctx.actor.id).login,
         shortest=rules.shortest_password(second_factor=bool(found)), saved=request.args.get("saved"),
         form=refused(problem) if which != "password" else None,
-        password_form=refused(problem) if which == "password" else None,
+        password_form=refused(problem) if which == "password" else None, now=ctx.now,
     )  # fmt: skip
 
 
