@@ -278,6 +278,27 @@ def test_without_a_factor_what_matters_says_to_set_one_up(client, admin, rows):
     assert given.status_code == 403
 
 
+def test_a_factor_set_up_in_another_tab_lets_the_first_go_on(client, admin, rows):
+    accounts.sign_in(client, admin)
+    form = {"name": "Figures", "days": "7", "scopes": "user:read"}
+    asking = post(client, "/account/tokens", "/account/tokens", **form)
+    begun = post(client, "/account/security/authenticator", "/account/security")
+    secret = html.fromstring(client.get(begun.location).text).cssselect("code")[0].text_content().replace(" ", "")
+    confirm = "/account/security/authenticator/confirm"
+    assert post(client, confirm, begun.location, name="x", code=pyotp.TOTP(secret).now()).status_code == 201
+    made = client.post("/account/tokens", data=carried(asking) | {"csrf_token": token_of(asking)})
+    assert made.status_code == 201
+    assert rows("SELECT name FROM api_tokens WHERE user_id = %s", admin.id) == [("Figures",)]
+
+
+def test_a_second_app_needs_the_first(client, admin, phone, later, rows):
+    accounts.sign_in(client, admin, fresh=True)
+    later(minutes=11)
+    begun = post(client, "/account/security/authenticator", "/account/security")
+    assert begun.status_code == 403, "a session left open adds no factor of its own"
+    assert rows("SELECT count(*) FROM factors WHERE user_id = %s", admin.id) == [(1,)]
+
+
 def test_the_api_says_step_up_needed(client, admin, phone):
     accounts.sign_in(client, admin)
     accounts.sign_in(client, admin, fresh=True)
@@ -317,6 +338,7 @@ def test_ending_all_other_sessions(app, client, admin):
 
 def test_a_passkey_has_its_address(client, admin, monkeypatch):
     accounts.sign_in(client, admin, fresh=True)
+    monkeypatch.setattr(sessions.door, "party", rules.relying_party("http://127.0.0.1:8080"))
     page = client.get("/account/security/passkey")
     assert "http://localhost:8080" in page.text, "127.0.0.1 stands for localhost, at the port people open"
     assert "data-passkey=" not in page.text
