@@ -149,7 +149,8 @@ def guard(
         if not (who.entered or locked or who.factor is early):
             raise Unauthenticated(f"factor_{who.factor}")
         require(ctx, permission)
-        first = early is FactorState.MISSING and who.factor is not FactorState.GIVEN
+        by_browser = who.channel is Channel.PAGE
+        first = by_browser and early is FactorState.MISSING and who.factor is not FactorState.GIVEN
         return _fresh(ctx, who) if fresh and not first else None
 
     return lambda view: _decorate(view, retry, admit, permission.value, fresh=fresh)

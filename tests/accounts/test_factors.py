@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from helpline.accounts import rules
 from helpline.accounts.commands import CreateToken
-from helpline.accounts.services import factors, passwords, sessions, tokens
+from helpline.accounts.services import factors, passkeys, passwords, sessions, tokens
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.app import create_app
 from helpline.foundation.access.permissions import SystemActor
@@ -215,22 +215,63 @@ def test_nobody_presents_a_factor_in_anothers_session(person, phone, make_person
     assert enter(person, who, theirs.at(now() + timedelta(seconds=30))) is None
 
 
+def test_a_challenge_is_good_for_one_answer_and_five_minutes(person):
+    who, at = sign_in(person), now()
+
+    def begin():
+        with unit_of_work(person.ctx(at=at)) as ctx:
+            return passkeys._new_challenge(ctx, who.session_id)
+
+    def take(later=timedelta()):
+        with unit_of_work(person.ctx(at=at + later)) as ctx:
+            return passkeys._take_challenge(ctx, who.session_id)
+
+    assert take() is None
+    assert begin() != begin()
+    challenge = begin()
+    assert [take(), take()] == [challenge, None]
+    begin()
+    assert take(timedelta(minutes=5)) is None
+
+
+@pytest.mark.parametrize("answer", ["", "{}", "null", "[", '{"id": "x", "rawId": "x"}', "x" * 30_000])
+def test_nonsense_is_no_passkey(person, phone, answer):
+    who = sign_in(person)
+    with unit_of_work(person.ctx()) as ctx:
+        passkeys._new_challenge(ctx, who.session_id)
+        assert passkeys.accept_answer(ctx, who.session_id, answer) is None
+    with unit_of_work(person.ctx()) as ctx:
+        passkeys._new_challenge(ctx, who.session_id)
+        with pytest.raises(Invalid, match="passkey_refused"):
+            passkeys.check_new(ctx, who.session_id, answer)
+
+
+def test_a_session_that_waited_too_long_is_listed_no_more(person, phone):
+    first = sign_in(person)
+    second = identify(enter(person, first, phone.now()))
+    waiting = sign_in(person)
+    for minutes, listed in ((5, {second.session_id, waiting.session_id}), (16, {second.session_id})):
+        with unit_of_work(person.ctx(at=now() + timedelta(minutes=minutes))) as ctx:
+            assert {row.id for row in sessions.list_sessions(ctx)} == listed
+
+
 # Setting one up
 
 
-def set_up(person, session_id, name="Telephone"):
+def set_up(person, session_id, name="Telephone", at=None):
     """What adding an app gave, and the app."""
+    at = at or now()
     with unit_of_work(person.ctx()) as ctx:
         factors.begin_authenticator(ctx)
     with unit_of_work(person.ctx()) as ctx:
         app = pyotp.parse_uri(factors.begun_authenticator(ctx).uri)
-    with unit_of_work(person.ctx()) as ctx:
-        return factors.confirm_authenticator(ctx, session_id, name, app.now()), app
+    with unit_of_work(person.ctx(at=at)) as ctx:
+        return factors.confirm_authenticator(ctx, session_id, name, app.at(at)), app
 
 
 def test_an_app_is_added_by_its_first_code(person, look):
-    who = sign_in(person)
-    added, app = set_up(person, who.session_id)
+    who, at = sign_in(person), now()
+    added, app = set_up(person, who.session_id, at=at)
     assert identify(who.token) is None
     assert identify(added.token).factor is FactorState.GIVEN
     [row] = look("SELECT * FROM factors WHERE user_id = %s", person.id)
@@ -239,7 +280,7 @@ def test_an_app_is_added_by_its_first_code(person, look):
     assert told(look, person) == ["authenticator_added"]
     assert "factor.added" in actions(look, person)
     assert len(set(added.codes)) == 10
-    assert enter(person, sign_in(person), app.now()) is None, "the code that set it up is used"
+    assert enter(person, sign_in(person), app.at(at), at) is None, "the code that set it up is used"
 
 
 def test_an_app_without_its_code_does_not_count(person, look):

@@ -213,7 +213,8 @@ def test_who_comes_in(app, browsers, bearers, refusals, endpoint):
 
 # What a second factor given within ten minutes is needed for, beside setting one up, by hand.
 FRESH = {
-    "accounts.confirm", "accounts.begin_authenticator", "accounts.new_passkey", "accounts.add_passkey",
+    "accounts.confirm", "accounts.begin_authenticator", "accounts.authenticator", "accounts.confirm_authenticator",
+    "accounts.new_passkey", "accounts.add_passkey",
     "accounts.make_recovery_codes", "accounts.remove_factor", "accounts.create_token", "accounts.invite_user",
     "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
     "imports.rejects",

@@ -107,14 +107,14 @@ def _back() -> str:
 
 
 @pages.get("/account/security/authenticator")
-@guard(Permission.OWN_ACCOUNT, early=FactorState.MISSING)
+@guard(Permission.OWN_ACCOUNT, early=FactorState.MISSING, fresh=True)
 def authenticator() -> str | Response:
     """The secret of the app being set up, as a drawing and as text."""
     return _draw_authenticator()
 
 
 @pages.post("/account/security/authenticator/confirm")
-@guard(Permission.OWN_ACCOUNT, early=FactorState.MISSING, retry=_draw_authenticator)
+@guard(Permission.OWN_ACCOUNT, early=FactorState.MISSING, fresh=True, retry=_draw_authenticator)
 def confirm_authenticator() -> Response | tuple[str, int]:
     """Let the app count, by one code of it."""
     given = AuthenticatorIn().load(posted())

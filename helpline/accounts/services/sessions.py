@@ -246,7 +246,12 @@ def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> bool | None:
 
 
 def list_sessions(ctx: Context) -> Sequence[UserSession]:
-    """The actor's own open sessions, newest first."""
-    return [
-        session for session in queries.open_sessions(ctx.actor.id) if ctx.now - session.created_at < door.limits.life
-    ]
+    """The actor's own sessions that still count, newest first."""
+    has_factor = bool(queries.list_factors(ctx.actor.id))
+    return [row for row in queries.open_sessions(ctx.actor.id) if not _over(row, ctx.now, has_factor=has_factor)]
+
+
+def _over(row: UserSession, at: datetime, *, has_factor: bool) -> bool:
+    pending = has_factor and row.factor_at is None
+    state = rules.session_state(row.created_at, row.seen_at, row.locked_at, at, door.limits, pending=pending)
+    return state is rules.SessionState.OVER
