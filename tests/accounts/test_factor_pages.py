@@ -3,7 +3,6 @@
 import re
 import threading
 import uuid
-from datetime import timedelta
 from html import unescape
 
 import psycopg
@@ -27,21 +26,8 @@ MISSING = {
     "accounts.set_up", "accounts.begin_authenticator", "accounts.authenticator", "accounts.confirm_authenticator",
     "accounts.new_passkey", "accounts.add_passkey", "accounts.unlock", "accounts.open_again",
 }  # fmt: skip
-CLOSING = {"accounts.sign_out", "accounts.lock"}  # open to both, and tried last: the session would not be the same
-
-
-@pytest.fixture(autouse=True)
-def _fresh_counters(app):
-    sessions.door.counters._redis.flushdb()
-
-
-@pytest.fixture
-def rows(database_urls):
-    def look(sql, *values):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(sql, values).fetchall()
-
-    return look
+CLOSING = {"accounts.sign_out", "accounts.lock"}  # open to both, and not tried: the session would not be the same
+pytestmark = pytest.mark.usefixtures("_fresh_counters")
 
 
 @pytest.fixture
@@ -60,14 +46,6 @@ def phone(admin):
 def needed(monkeypatch):
     """Administrators must have a second factor."""
     monkeypatch.setattr(sessions.door, "factor_roles", frozenset({"admin"}))
-
-
-@pytest.fixture
-def later(tmp_path):
-    offset = tmp_path / "offset"
-    clock.use_offset_file(offset)
-    yield lambda **by: offset.write_text(str(timedelta(**by).total_seconds()))
-    clock.use_offset_file(None)
 
 
 def token_of(page):

@@ -5,12 +5,10 @@ import threading
 from dataclasses import replace
 from datetime import timedelta
 
-import psycopg
 import pyotp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.rows import dict_row
 
 from helpline.accounts import rules
 from helpline.accounts.commands import CreateToken
@@ -28,20 +26,6 @@ from tests.factories.accounts import PASSWORD, add_authenticator, set_password
 
 pytestmark = pytest.mark.usefixtures("in_app", "_fresh_counters")
 SHORT = "seven gu"  # eight characters
-
-
-@pytest.fixture
-def _fresh_counters(app):
-    sessions.door.counters._redis.flushdb()
-
-
-@pytest.fixture
-def look(database_urls):
-    def ask(statement, *values):
-        with psycopg.connect(database_urls["owner"], row_factory=dict_row) as connection:
-            return connection.execute(statement, values).fetchall()
-
-    return ask
 
 
 @pytest.fixture
