@@ -15,7 +15,7 @@ from helpline import cli
 from helpline.accounts import api as accounts_api
 from helpline.accounts.gateways import RedisCounters
 from helpline.accounts.pages import staff as accounts_pages
-from helpline.accounts.services import sessions
+from helpline.accounts.services import factors, sessions
 from helpline.agencies import api as agencies_api
 from helpline.agencies import pages as agencies_pages
 from helpline.calls import api as calls_api
@@ -102,6 +102,8 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     ports.api_token = sessions.identify_token
     ports.portal_link = referral_portal.identify_link
     ports.lock_link = key_locking.identify_link
+    ports.factor_choice = factors.choose_factor
+    ports.present_factor = factors.present_factor
     cli.init_cli(app)
     return app
 

@@ -18,8 +18,9 @@ from flask_migrate import Migrate, upgrade
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpline.accounts.commands import InviteUser
-from helpline.accounts.queries import find_centre_by_code
+from helpline.accounts.queries import find_centre_by_code, find_login
 from helpline.accounts.rules import INVITATION_DAYS
+from helpline.accounts.services.factors import remove_factors
 from helpline.accounts.services.house import open_centre
 from helpline.accounts.services.passwords import link_path
 from helpline.accounts.services.staff import invite_user
@@ -247,6 +248,25 @@ def create_admin(code: str, centre_name: str, country: str, name: str, email: st
     click.echo(
         f"{name} chooses a password here, within {INVITATION_DAYS} days:\n{_settings().public_url.rstrip('/')}{path}"
     )
+
+
+@main.command("remove-factors", with_appcontext=False)
+@click.option("--login", required=True, help="Whose: their user name.")
+def remove_factors_command(login: str) -> None:
+    """Take a lost second factor, and its recovery codes, away from somebody: be sure that it is they who ask.
+
+    Every session of theirs ends, and they are told by mail. Needs DATABASE_OWNER_URL.
+    """
+    with _as_owner():
+        try:
+            with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
+                user = find_login(login)
+                if user is None:
+                    raise NotFound("user")
+                remove_factors(ctx, user.id)
+        except HelplineError as problem:
+            raise click.ClickException(_say(problem)) from None
+    click.echo(f"{login} signs in by password alone now, and sets up another factor where their role needs one.")
 
 
 @main.command("import-calls", with_appcontext=False)

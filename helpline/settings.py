@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 Environment = Literal["development", "test", "production"]
+STAFF_ROLES = ("operator", "caseworker", "team_supervisor", "supervisor", "admin", "auditor")
+ALWAYS_TWO_FACTORS = ("admin", "supervisor")  # in production
 ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_ADDRESSES = "addresses.json"  # in HELPLINE_VAR, mode 0600: where `make run` says what it started
 SEARCH_SOCKET = "search.sock"  # in HELPLINE_VAR, unless HELPLINE_SEARCH_SOCKET says otherwise
@@ -91,6 +93,11 @@ class Settings:
     demo: bool = _option("HELPLINE_DEMO", False, "demo accounts may sign in; refused in production")
     session_idle_minutes: int = _option("SESSION_IDLE_MINUTES", 15, "the page locks after so long without a touch")
     session_hours: int = _option("SESSION_HOURS", 12, "a session ends after so long, whatever is done in it")
+    second_factor_roles: str = _option(
+        "HELPLINE_SECOND_FACTOR_ROLES",
+        "",
+        "roles that must have a second factor, such as admin,supervisor; empty: all in production, elsewhere nobody",
+    )
     upload_limit_bytes: int = _option("UPLOAD_LIMIT_BYTES", 64 * 1024 * 1024, "largest request body")
     audit_witness_path: Path = _option(
         "AUDIT_WITNESS_FILE",
@@ -116,6 +123,12 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def factor_roles(self) -> frozenset[str]:
+        """The roles that must have a second factor."""
+        named = {role.strip() for role in self.second_factor_roles.split(",")} - {""}
+        return frozenset(named or (STAFF_ROLES if self.production else ()))
 
 
 def _convert(kind: Any, name: str, text: str) -> Any:
@@ -209,6 +222,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**values, embedded=bool(addresses))
     if settings.audit_witness_url and not settings.audit_witness_url.startswith(("https://", "http://")):
         raise SettingsError("AUDIT_WITNESS_URL must begin with https:// or http://")
+    if not settings.factor_roles <= set(STAFF_ROLES):
+        raise SettingsError(
+            f"HELPLINE_SECOND_FACTOR_ROLES must name roles out of {', '.join(STAFF_ROLES)},"
+            f" not {settings.second_factor_roles!r}"
+        )
     if settings.production:
         _refuse_in_production(settings)
     return settings
@@ -225,6 +243,9 @@ def _refuse_in_production(settings: Settings) -> None:
             "https://"
         ),
         "refuses a clock that is moved: leave HELPLINE_CLOCK_OFFSET_FILE out": settings.clock_offset_path != Path(),
+        "needs a second factor of admin and supervisor: name them in HELPLINE_SECOND_FACTOR_ROLES, or leave it out": (
+            not settings.factor_roles >= set(ALWAYS_TWO_FACTORS)
+        ),
         "refuses failpoints: leave HELPLINE_FAILPOINTS_FILE out": settings.failpoints_path != Path(),
     }
     for sentence, applies in unfit.items():

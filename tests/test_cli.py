@@ -3,11 +3,13 @@
 import re
 import secrets
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
 from helpline import cli
 from helpline.foundation.db import db
+from tests.factories.accounts import add_authenticator
 
 
 @pytest.fixture
@@ -61,3 +63,14 @@ def test_preparing_again_changes_nothing(run):
     done = run("prepare")
     assert done.exit_code == 0, done.exception
     assert "Reference data" not in done.output
+
+
+def test_a_lost_factor_is_taken_away_by_whoever_has_the_machine(run, make_person, database_urls):
+    person = make_person("admin")
+    add_authenticator(person)
+    nobody = run("remove-factors", "--login", "nobody.at.all")
+    assert (nobody.exit_code, "not found" in nobody.output) == (1, True)
+    assert run("remove-factors", "--login", person.login.upper()).exit_code == 0
+    with psycopg.connect(database_urls["owner"]) as connection:
+        left = connection.execute("SELECT count(*) FROM factors WHERE user_id = %s", [person.id]).fetchone()
+    assert left == (0,)

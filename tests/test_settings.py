@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from helpline.settings import EMBEDDED_ADDRESSES, Settings, SettingsError, load_settings
+from helpline.accounts.schemas import STAFF_ROLES as KNOWN_ROLES
+from helpline.settings import EMBEDDED_ADDRESSES, STAFF_ROLES, Settings, SettingsError, load_settings
 
 
 def test_nothing_given_means_the_defaults(tmp_path):
@@ -68,3 +69,18 @@ def test_a_broken_address_file_is_named(tmp_path):
 
 def test_a_key_file_of_ones_own_is_kept():
     assert load_settings({"HELPLINE_KEYS_FILE": "/run/secrets/keys"}).keys_path == Path("/run/secrets/keys")
+
+
+def test_the_roles_of_the_settings_are_those_of_the_matrix():
+    assert set(STAFF_ROLES) == {role.value for role in KNOWN_ROLES}
+
+
+def test_who_needs_a_second_factor(tmp_path):
+    def needing(text, env="development"):
+        return Settings(env=env, second_factor_roles=text).factor_roles
+
+    assert needing("") == set()
+    assert needing("", "production") == set(STAFF_ROLES)
+    assert needing(" admin, supervisor,") == needing("admin,supervisor", "production") == {"admin", "supervisor"}
+    with pytest.raises(SettingsError, match="HELPLINE_SECOND_FACTOR_ROLES must name roles out of operator, "):
+        load_settings({"HELPLINE_VAR": str(tmp_path), "HELPLINE_SECOND_FACTOR_ROLES": "admin,boss"})

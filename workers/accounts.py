@@ -1,4 +1,7 @@
-"""Mails that let somebody choose a password. The link is signed when the mail is rendered, and stored nowhere."""
+"""Mail that lets somebody choose a password, and word of what changed of somebody's sign-in.
+
+A link is signed when its mail is rendered, and stored nowhere.
+"""
 
 import uuid
 from typing import Any
@@ -22,6 +25,21 @@ def send_invitation(ctx: Context, payload: dict[str, Any]) -> None:
 def send_password_link(ctx: Context, payload: dict[str, Any]) -> None:
     """Tell somebody who forgot their password where to choose another."""
     _send(ctx, "new_password", LinkPurpose.PASSWORD, payload)
+
+
+@on_event("accounts.tell_factor_changed", SystemActor.MESSENGER)
+def tell_factor_changed(ctx: Context, payload: dict[str, Any]) -> None:
+    """Tell somebody, by mail and in their inbox, what changed of their sign-in: it may not have been them."""
+    queue_message(
+        ctx,
+        QueueMessage(
+            centre_id=uuid.UUID(payload["centre_id"]),
+            template="factor_changed",
+            dedupe_key=f"factor_changed:{ctx.cause_id}",
+            params={"change": payload["change"]},
+            user_id=uuid.UUID(payload["user_id"]),
+        ),
+    )
 
 
 def _send(ctx: Context, template: str, purpose: LinkPurpose, payload: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ def _override_page(params: dict[str, Any]) -> str:
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "invitation": _password_link,
     "new_password": _password_link,
+    "factor_changed": lambda _params: "/account/security",
     "referral_asked": referrals.link_path,
     "reading_alert": lambda _params: "/alerts",
     "witness_late": lambda _params: "/audit",

@@ -5,6 +5,7 @@ from workers import schedule
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "accounts.user_invited": ("accounts.send_invitation",),
     "accounts.password_reset_requested": ("accounts.send_password_link",),
+    "accounts.factor_changed": ("accounts.tell_factor_changed",),
     "cases.opened": ("referrals.route_case", "followups.plan_case"),
     "cases.assigned": ("followups.reassign_case",),
     "cases.released": ("followups.release_case",),

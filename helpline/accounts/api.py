@@ -74,7 +74,7 @@ def list_users() -> Any:
 
 
 @api.route("/users", methods=["POST"])
-@guard(Permission.USER_EDIT)
+@guard(Permission.USER_EDIT, fresh=True)
 @api.arguments(InvitationIn)
 @api.response(201, UserOut)
 @api.alt_response(409, schema=Problem, description="The id is in use")
@@ -98,7 +98,7 @@ def get_user(user_id: uuid.UUID) -> Any:
 
 
 @api.route("/users/<uuid:user_id>", methods=["PUT"])
-@guard(Permission.USER_EDIT)
+@guard(Permission.USER_EDIT, fresh=True)
 @api.arguments(UserChangeIn)
 @api.response(200, UserOut)
 @api.alt_response(404, schema=Problem, description="Nobody of this centre")
@@ -199,7 +199,7 @@ def list_tokens() -> Any:
 
 
 @api.route("/tokens", methods=["POST"])
-@guard(Permission.OWN_ACCOUNT)
+@guard(Permission.OWN_ACCOUNT, fresh=True)
 @api.arguments(TokenIn)
 @api.response(201, TokenMadeOut)
 def create_token(command: CreateToken) -> Any:

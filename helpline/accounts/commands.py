@@ -72,6 +72,7 @@ class LinkHolder:
     version: int
     login: str
     words: tuple[str, ...] = field(repr=False)
+    second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +85,19 @@ class MadeToken:
     created_at: datetime
     expires_at: datetime
     token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BegunAuthenticator:
+    """An app being set up: its secret (base32) and the same as the address that a QR code carries."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedFactor:
+    """A factor was added: the browser's new session token; with the first, recovery codes to be shown this once."""
+
+    token: str = field(repr=False)
+    codes: tuple[str, ...] = field(default=(), repr=False)

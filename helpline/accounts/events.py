@@ -37,3 +37,13 @@ class UserDeactivated(Event):
     name: ClassVar[str] = "accounts.user_deactivated"
     user_id: uuid.UUID
     centre_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FactorChanged(Event):
+    """Somebody's second factor or recovery codes changed: they are told, so that a stranger's doing is noticed."""
+
+    name: ClassVar[str] = "accounts.factor_changed"
+    user_id: uuid.UUID
+    centre_id: uuid.UUID
+    change: str

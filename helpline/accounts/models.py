@@ -4,10 +4,22 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from helpline.foundation.crypto.sealed import Sealed, sealed_column, sealed_text
 from helpline.foundation.db import Model
 
 
@@ -88,7 +100,10 @@ class TeamMember(Model):
 
 
 class Credential(Model):
-    """A password's Argon2id hash; the application's role reads it only through definer functions."""
+    """A password's Argon2id hash; the application's role reads it only through definer functions.
+
+    `short`: too short to stand alone; it counts only beside a second factor.
+    """
 
     __tablename__ = "credentials"
 
@@ -96,10 +111,14 @@ class Credential(Model):
     password_hash: Mapped[str]
     version: Mapped[int]
     changed_at: Mapped[datetime]
+    short: Mapped[bool] = mapped_column(server_default="false")
 
 
 class UserSession(Model):
-    """One sign-in. The token itself is only in the browser."""
+    """One sign-in. The token itself is only in the browser.
+
+    `factor_at`: when a second factor was last presented in it. `challenge`: what a passkey is asked to sign, once.
+    """
 
     __tablename__ = "user_sessions"
     __table_args__ = (Index("ix_user_sessions_user_id", "user_id", postgresql_where=text("ended_at IS NULL")),)
@@ -111,6 +130,54 @@ class UserSession(Model):
     seen_at: Mapped[datetime]
     locked_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    factor_at: Mapped[datetime | None]
+    challenge: Mapped[bytes | None] = mapped_column(LargeBinary)
+    challenge_at: Mapped[datetime | None]
+
+
+class Factor(Sealed, Model):
+    """A second factor: an authenticator app's secret (sealed), or a passkey's public key.
+
+    `confirmed_at` is None while an app is being set up. `last_step`: the newest time step whose code was accepted.
+    """
+
+    __tablename__ = "factors"
+    __table_args__ = (
+        CheckConstraint("kind IN ('authenticator', 'passkey')", name="kind"),
+        CheckConstraint(
+            "CASE kind WHEN 'authenticator' THEN secret_sealed IS NOT NULL"
+            " ELSE num_nonnulls(credential_id, public_key, sign_count) = 3 END",
+            name="whole",
+        ),
+        Index("ix_factors_user_id", "user_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str]
+    name: Mapped[str]
+    secret_sealed: Mapped[bytes | None] = sealed_column()
+    secret = sealed_text("secret_sealed")
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+    credential_id: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sign_count: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Model):
+    """One code for whoever lost their factor: a keyed digest of it, good once."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (UniqueConstraint("user_id", "code_index"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    code_index: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class ApiToken(Model):

@@ -13,3 +13,4 @@ TEAM_MEMBERS_WRITTEN = f"{TEAM_MEMBERS} AND EXISTS (SELECT 1 FROM teams t WHERE 
 OWNED = f"user_id = (SELECT app.actor_id()) OR ((SELECT app.actor() ->> 'r') IN ('admin', 'keeper') AND {TEAM_MEMBERS})"
 API_TOKENS_WRITTEN = "user_id = (SELECT app.actor_id())"
 API_TOKENS_REVOKED = "revoked_at IS NOT NULL"
+FACTORS = "user_id = (SELECT app.actor_id())"  # second factors and recovery codes are their owner's alone

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 
-from helpline.accounts.models import ApiToken, Centre, Team, TeamMember, User, UserSession
-from helpline.accounts.vocabulary import UserStatus
+from helpline.accounts.models import ApiToken, Centre, Factor, RecoveryCode, Team, TeamMember, User, UserSession
+from helpline.accounts.vocabulary import FactorKind, UserStatus
 from helpline.foundation.access.permissions import Role
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
@@ -34,7 +34,9 @@ def find_api_token(token_hash: bytes, at: datetime) -> Row[Any] | None:
 
 
 def find_credential(login: str) -> Row[Any] | None:
-    """user_id, centre_id, status, password_hash, version, demo of whoever signs in by this login or e-mail."""
+    """Whoever signs in by this login or e-mail: user_id, centre_id, status, password_hash, version, demo, short,
+    has_factor.
+    """
     return db.session.execute(_FIND_CREDENTIAL, {"login": login.strip().lower()}).first()
 
 
@@ -148,6 +150,30 @@ def open_sessions(user_id: uuid.UUID) -> Sequence[UserSession]:
     """Sessions not yet ended, newest first; some may be too old to count."""
     statement = select(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
     return db.session.scalars(statement.order_by(UserSession.created_at.desc())).all()
+
+
+def list_factors(user_id: uuid.UUID, *, lock: bool = False) -> Sequence[Factor]:
+    """A user's second factors that count, oldest first. `lock`: and let nobody else change them meanwhile."""
+    statement = select(Factor).where(Factor.user_id == user_id, Factor.confirmed_at.is_not(None))
+    statement = statement.order_by(Factor.created_at, Factor.id)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return db.session.scalars(statement).all()
+
+
+def find_begun_authenticator(user_id: uuid.UUID) -> Factor | None:
+    """The app that this user is setting up."""
+    return db.session.scalars(
+        select(Factor).where(
+            Factor.user_id == user_id, Factor.kind == FactorKind.AUTHENTICATOR, Factor.confirmed_at.is_(None)
+        )
+    ).first()
+
+
+def count_recovery_codes(user_id: uuid.UUID) -> int:
+    """How many of a user's recovery codes are still good."""
+    left = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
+    return db.session.scalar(left) or 0
 
 
 def list_tokens(user_id: uuid.UUID) -> Sequence[ApiToken]:

@@ -239,3 +239,33 @@ class PasswordIn(In):
 
     current = f.String(required=True, validate=Length(max=1000))
     password = f.String(required=True, validate=Length(max=1000))
+
+
+class AuthenticatorIn(In):
+    """An app being set up: a name for it, and the code that it shows."""
+
+    group = G.ACCOUNT
+
+    name = f.String(required=True, validate=_NAME)
+    code = f.String(required=True, validate=Length(max=40))
+
+
+class PasskeyIn(In):
+    """A passkey just made: a name for it, and the browser's answer as JSON."""
+
+    group = G.ACCOUNT
+
+    name = f.String(required=True, validate=_NAME)
+    passkey = f.String(required=True)
+
+
+class FactorOut(Out):
+    """A second factor, without what makes it one."""
+
+    group = G.ACCOUNT
+
+    id = f.UUID()
+    kind = f.String()
+    name = f.String()
+    created_at = f.AwareDateTime()
+    last_used_at = f.AwareDateTime(allow_none=True)

@@ -14,3 +14,21 @@ class LinkPurpose(StrEnum):
 
     INVITATION = "invitation"
     PASSWORD = "password"  # noqa: S105  # pragma: allowlist secret
+
+
+class FactorKind(StrEnum):
+    """An app that makes codes, or a passkey."""
+
+    AUTHENTICATOR = "authenticator"
+    PASSKEY = "passkey"
+
+
+class FactorChange(StrEnum):
+    """What somebody is told of their own sign-in."""
+
+    AUTHENTICATOR_ADDED = "authenticator_added"
+    PASSKEY_ADDED = "passkey_added"
+    REMOVED = "removed"
+    ALL_REMOVED = "all_removed"
+    CODES_MADE = "codes_made"
+    CODE_USED = "code_used"

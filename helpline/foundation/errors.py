@@ -37,6 +37,13 @@ class Unauthenticated(HelplineError):
         super().__init__(code)
 
 
+class StepUpNeeded(HelplineError):
+    """The role may, but the second factor must have been presented within the last minutes."""
+
+    def __init__(self) -> None:
+        super().__init__("step_up_needed")
+
+
 class Invalid(HelplineError):
     """The input breaks a rule. `field` names the input (dotted path) the message belongs beside."""
 

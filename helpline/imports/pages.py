@@ -130,7 +130,7 @@ def discard(import_id: uuid.UUID) -> AnyResponse:
 
 
 @pages.get("/imports/<uuid:import_id>/rejects.csv")
-@guard(Permission.CALL_IMPORT)
+@guard(Permission.CALL_IMPORT, fresh=True)
 def rejects(import_id: uuid.UUID) -> Response:
     """The rows that were not taken, with line and reason: safe to open in a spreadsheet."""
     found = steps.take_out_rejects(acting(), import_id)

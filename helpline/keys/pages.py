@@ -131,7 +131,7 @@ def _keys(problem: Exception | None = None, *, fragment: bool = False, link: str
 
 
 @pages.post("/keys/rotation")
-@guard(Permission.KEYS_ROTATE, retry=_keys)
+@guard(Permission.KEYS_ROTATE, retry=_keys, fresh=True)
 def rotate() -> Response:
     """Begin a renewal; the worker does it."""
     rotating.start_rotation(acting())
@@ -139,7 +139,7 @@ def rotate() -> Response:
 
 
 @pages.post("/keys/rotation/<uuid:rotation_id>/retire")
-@guard(Permission.KEYS_ROTATE, retry=_keys)
+@guard(Permission.KEYS_ROTATE, retry=_keys, fresh=True)
 def retire(rotation_id: uuid.UUID) -> Response:
     """Ask that the older master keys be destroyed."""
     rotating.ask_to_retire(acting(), rotation_id)
@@ -147,14 +147,14 @@ def retire(rotation_id: uuid.UUID) -> Response:
 
 
 @pages.post("/keys/link")
-@guard(Permission.KEYS_ROTATE)
+@guard(Permission.KEYS_ROTATE, fresh=True)
 def make_link() -> str:
     """Make the prepared link; it is shown this once."""
     return _keys(link=locking.make_link(acting()))
 
 
 @pages.post("/keys/link/end")
-@guard(Permission.KEYS_ROTATE)
+@guard(Permission.KEYS_ROTATE, fresh=True)
 def end_link() -> Response:
     """End the prepared link."""
     locking.end_link(acting())

@@ -59,7 +59,7 @@ def lift(data: dict[str, Any], case_id: uuid.UUID) -> dict[str, Any]:
 
 
 @api.post("/overrides")
-@guard(Permission.GLASS_BREAK)
+@guard(Permission.GLASS_BREAK, fresh=True)
 @api.arguments(BreakGlassIn)
 @api.response(201, OverrideOut)
 def break_glass(command: BreakGlass) -> OverrideRow:

@@ -107,7 +107,7 @@ def _break_again(problem: Exception | None) -> str:
 
 
 @pages.route("/break-glass", methods=["GET", "POST"])
-@guard(Permission.GLASS_BREAK, retry=_break_again)
+@guard(Permission.GLASS_BREAK, retry=_break_again, fresh=True)
 def break_glass() -> Any:
     """Emergency access to one case, with a written reason."""
     if request.method == "GET":

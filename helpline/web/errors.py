@@ -21,6 +21,7 @@ from helpline.foundation.errors import (
     HelplineError,
     Invalid,
     NotFound,
+    StepUpNeeded,
     Unauthenticated,
     Unavailable,
 )
@@ -29,7 +30,8 @@ from helpline.foundation.log import get_logger
 log = get_logger(__name__)
 
 _STATUS: dict[type[HelplineError], int] = {
-    NotFound: 404, Forbidden: 403, Unauthenticated: 401, Invalid: 422, Conflict: 409, Unavailable: 503,
+    NotFound: 404, Forbidden: 403, StepUpNeeded: 403, Unauthenticated: 401, Invalid: 422, Conflict: 409,
+    Unavailable: 503,
 }  # fmt: skip
 
 
@@ -56,13 +58,18 @@ def _page(status: int, code: str) -> Response:
     return Response(render_template("error.html", status=status, code=code), status)
 
 
+# Where somebody goes whose session is not whole, by the code of the refusal.
+_WAYS_IN = {"locked": "accounts.unlock", "factor_pending": "accounts.factor", "factor_missing": "accounts.set_up"}
+
+
 def _to_sign_in(error: Unauthenticated) -> Response:
     """Send a person to sign in and back; a script or an htmx request is told 401 and keeps what was typed."""
     if error.code.startswith("link_"):
         return _page(410 if error.code == "link_ended" else 404, error.code)
+    endpoint = _WAYS_IN.get(error.code, "accounts.sign_in")
     if request.headers.get("HX-Request") or request.method != "GET":
-        return Response(render_template("error.html", status=401, code=error.code), 401)
-    endpoint = "accounts.unlock" if error.code == "locked" else "accounts.sign_in"
+        page = render_template("error.html", status=401, code=error.code, next=(url_for(endpoint), _("Sign in")))
+        return Response(page, 401)
     back = request.full_path.rstrip("?")
     return redirect(url_for(endpoint) + ("?" + urlencode({"next": back}) if back != "/" else ""))  # type: ignore[return-value]
 

@@ -9,11 +9,15 @@ from marshmallow import ValidationError
 from helpline.foundation.errors import HelplineError, Invalid
 from helpline.web.errors import sentence
 
+# Fields of the frame around a form, which no schema knows: the token, and a second factor asked for on the way.
+FACTOR_FIELDS = ("factor_code", "factor_recovery", "factor_passkey")
+FRAME_FIELDS = frozenset({"csrf_token", *FACTOR_FIELDS})
+
 
 def posted(*lists: str) -> dict[str, Any]:
     """The posted form for a schema: blanks left out, `lists` as lists (empty when nothing was picked), dots nested."""
     found: dict[str, Any] = {}
-    names = {*request.form, *lists} - {"csrf_token"}
+    names = {*request.form, *lists} - FRAME_FIELDS
     for name in sorted(names):
         values = [value for value in request.form.getlist(name) if value.strip()]
         if name in lists or values:

@@ -90,7 +90,7 @@ def _frame() -> dict[str, Any]:
     staff = who is not None and who.actor.role in _RAILS  # a partner's link has no session to lock or leave
     app = current_app
     return {
-        "rail": _rail(who.actor.role) if who else [],
+        "rail": _rail(who.actor.role) if who and who.entered else [],
         "role_label": str(ROLE_LABELS.get(Role(who.actor.role), "")) if who and who.actor.role in set(Role) else "",
         "user_name": who.name if who else "",
         "user_id": str(who.actor.id) if who else "",

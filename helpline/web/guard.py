@@ -19,10 +19,11 @@ from helpline.foundation.clock import now
 from helpline.foundation.context import Channel, Context, current_context, system_actor
 from helpline.foundation.crypto import keyring
 from helpline.foundation.db import become, unit_of_work
-from helpline.foundation.errors import Conflict, Invalid, NotFound, Unauthenticated
+from helpline.foundation.errors import Conflict, Invalid, NotFound, StepUpNeeded, Unauthenticated
 from helpline.foundation.failpoints import failpoint
 from helpline.foundation.ids import new_id
-from helpline.web.credentials import Identify, SignedIn, ports
+from helpline.web.credentials import FactorState, Identify, SignedIn, ports
+from helpline.web.step_up import ask_again
 
 csrf = CSRFProtect()
 login_manager = LoginManager()
@@ -30,6 +31,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 View = Callable[..., Any]
 Retry = Callable[..., Any]
+Admit = Callable[[Context], Response | None]
 
 
 def acting() -> Context:
@@ -77,19 +79,22 @@ def _enter(who: SignedIn, visitor: Context) -> Context:
     return ctx
 
 
-def _answer(view: View, retry: Retry | None, admit: Callable[[Context], None], kwargs: dict[str, Any]) -> Response:
-    """Run the view in a unit of work; on bad input roll it back and let `retry` draw the form again in a new one."""
+def _answer(view: View, retry: Retry | None, admit: Admit, kwargs: dict[str, Any]) -> Response:
+    """Run the view in a unit of work; on bad input roll it back and let `retry` draw the form again in a new one.
+
+    Where the door has a question of its own, its page is the answer and the view is not run.
+    """
     try:
         with unit_of_work(_visitor()) as visitor:
-            admit(visitor)
-            response = make_response(view(**kwargs))
+            asked = admit(visitor)
+            response = make_response(view(**kwargs)) if asked is None else asked
             failpoint("web.before_commit")
     except (Invalid, ValidationError, Conflict) as problem:
         if retry is None:
             raise
         with unit_of_work(_visitor()) as visitor:
-            admit(visitor)
-            response = make_response(retry(problem, **kwargs))
+            asked = admit(visitor)
+            response = make_response(retry(problem, **kwargs)) if asked is None else asked
             if response.status_code == 200:  # noqa: PLR2004
                 response.status_code = 409 if isinstance(problem, Conflict) else 422
             return response
@@ -97,32 +102,59 @@ def _answer(view: View, retry: Retry | None, admit: Callable[[Context], None], k
     return response
 
 
-def _decorate(view: View, retry: Retry | None, admit: Callable[..., None], mark: str) -> View:
+def _decorate(
+    view: View, retry: Retry | None, admit: Callable[..., Response | None], mark: str, *, fresh: bool = False
+) -> View:
     @functools.wraps(view)
     def guarded(**kwargs: Any) -> Response:
         return _answer(view, retry, lambda visitor: admit(visitor, kwargs), kwargs)
 
     guarded.helpline_guard = mark  # type: ignore[attr-defined]
+    guarded.helpline_fresh = fresh  # type: ignore[attr-defined]
     return guarded
 
 
-def guard(permission: Permission, *, retry: Retry | None = None, locked: bool = False) -> Callable[[View], View]:
+def _fresh(ctx: Context, who: SignedIn) -> Response | None:
+    """None if the second factor was presented just now or comes with this form; else the page that asks for it."""
+    if who.fresh(ctx.now):
+        return None
+    if ctx.channel is Channel.API:
+        raise StepUpNeeded
+    return ask_again(ctx, who)
+
+
+def guard(
+    permission: Permission,
+    *,
+    retry: Retry | None = None,
+    locked: bool = False,
+    early: FactorState | None = None,
+    fresh: bool = False,
+) -> Callable[[View], View]:
     """Admit a signed-in actor who holds `permission`.
 
     `retry(problem, **view_args)` draws the form again when the view raised Invalid, ValidationError or Conflict.
-    `locked`: also admit a session that is locked for idleness (only the unlock page does).
+    `locked`: also admit a session that is locked for idleness, or not yet whole (unlocking and signing out do).
+    `early`: also admit a session whose second factor is PENDING, or MISSING (the pages that present one or set one up).
+    `fresh`: ask for the second factor unless it was presented within ten minutes, and lose nothing that was posted; an
+    API token never passes. Whoever has none is told to set one up, but for the doors that do so (early=MISSING).
     """
 
-    def admit(visitor: Context, _kwargs: dict[str, Any]) -> None:
+    def admit(visitor: Context, _kwargs: dict[str, Any]) -> Response | None:
         who = _identify()
         if who is None:
             raise Unauthenticated
         ctx = _enter(who, visitor)
         if who.locked and not locked:
             raise Unauthenticated("locked")
+        if not (who.entered or locked or who.factor is early):
+            raise Unauthenticated(f"factor_{who.factor}")
         require(ctx, permission)
+        by_browser = who.channel is Channel.PAGE
+        first = by_browser and early is FactorState.MISSING and who.factor is not FactorState.GIVEN
+        return _fresh(ctx, who) if fresh and not first else None
 
-    return lambda view: _decorate(view, retry, admit, permission.value)
+    return lambda view: _decorate(view, retry, admit, permission.value, fresh=fresh)
 
 
 def public(*, retry: Retry | None = None) -> Callable[[View], View]:
@@ -130,7 +162,7 @@ def public(*, retry: Retry | None = None) -> Callable[[View], View]:
 
     def admit(visitor: Context, _kwargs: dict[str, Any]) -> None:
         who = _identify() if "Authorization" not in request.headers else None
-        if who is not None and not who.locked:
+        if who is not None and who.entered and not who.locked:
             _enter(who, visitor)
         elif request.method not in _SAFE:
             csrf.protect()

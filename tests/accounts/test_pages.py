@@ -13,7 +13,6 @@ from werkzeug.serving import make_server
 from helpline.accounts.gateways import RedisCounters
 from helpline.accounts.services import passwords, sessions
 from helpline.accounts.vocabulary import LinkPurpose
-from helpline.foundation import clock
 from helpline.foundation.clock import now
 from helpline.foundation.ids import new_id
 from tests.factories import accounts
@@ -21,22 +20,7 @@ from tests.factories.accounts import PASSWORD, make_centre, make_team, make_user
 from tests.journeys.stack import until
 
 OTHER = "nobody else says it so"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_counters(app):
-    sessions.door.counters._redis.flushdb()
-
-
-@pytest.fixture
-def rows(database_urls):
-    """`rows(sql, *values)`: whatever the tables hold, past every row rule."""
-
-    def look(sql, *values):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(sql, values).fetchall()
-
-    return look
+pytestmark = pytest.mark.usefixtures("_fresh_counters")
 
 
 @pytest.fixture
@@ -57,8 +41,8 @@ def admin(make_person):
 
 @pytest.fixture
 def inside(client, admin):
-    """The client, signed in as the administrator."""
-    accounts.sign_in(client, admin)
+    """The client, signed in as the administrator, who gave a second factor just now."""
+    accounts.sign_in(client, admin, fresh=True)
     return client
 
 
@@ -219,15 +203,6 @@ def test_too_many_wrong_passwords_end_a_locked_session(inside):
         assert inside.post("/unlock", data={"csrf_token": token, "password": OTHER}).status_code == 403
     assert inside.post("/unlock", data={"csrf_token": token, "password": PASSWORD}).json == {"location": "/sign-in"}
     assert inside.get("/account").location.startswith("/sign-in")
-
-
-@pytest.fixture
-def later(tmp_path):
-    """`later(minutes=16)`: the clock of the service, that much ahead of ours."""
-    offset = tmp_path / "offset"
-    clock.use_offset_file(offset)
-    yield lambda **by: offset.write_text(str(timedelta(**by).total_seconds()))
-    clock.use_offset_file(None)
 
 
 def test_an_idle_session_locks_and_an_old_one_ends(inside, later):

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from helpline.accounts import queries
 from helpline.accounts.commands import CreateToken, EditUser, InviteUser, SaveCentre, SaveTeam
@@ -23,22 +22,6 @@ from tests.factories.accounts import PASSWORD, make_centre, make_team, make_user
 NEW = "quiet boats cross at dawn"
 PHNOM_PENH = reference.place_id("KH", "province", "12")
 pytestmark = pytest.mark.usefixtures("in_app", "_fresh_counters")
-
-
-@pytest.fixture
-def _fresh_counters(app):
-    sessions.door.counters._redis.flushdb()
-
-
-@pytest.fixture
-def look(database_urls):
-    """`look(sql, *values)` -> rows as dicts, by the owner's login."""
-
-    def ask(statement, *values):
-        with psycopg.connect(database_urls["owner"], row_factory=dict_row) as connection:
-            return connection.execute(statement, values).fetchall()
-
-    return ask
 
 
 @pytest.fixture
@@ -335,9 +318,9 @@ def test_the_own_password_changes_by_the_old_one(make_person, monkeypatch):
     set_password(person)
     before = sign_in(person.login)
     with pytest.raises(Invalid, match="password_wrong"), unit_of_work(person.ctx()) as ctx:
-        passwords.change_password(ctx, "wrong", NEW)
+        passwords.change_password(ctx, before.session_id, "wrong", NEW)
     with unit_of_work(person.ctx()) as ctx:
-        token = passwords.change_password(ctx, PASSWORD, NEW)
+        token = passwords.change_password(ctx, before.session_id, PASSWORD, NEW)
     assert identify(before.token, now(), monkeypatch) is None
     assert identify(token, now(), monkeypatch).actor.id == person.id
 

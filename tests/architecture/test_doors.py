@@ -43,7 +43,10 @@ DOORS = {
     STAFF: """
         desk.call_desk accounts.account accounts.save_account accounts.change_password accounts.end_session
         accounts.tokens accounts.create_token accounts.revoke_token accounts.lock accounts.sign_out accounts.unlock
-        accounts.open_again notifications.inbox api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
+        accounts.open_again accounts.factor accounts.give_factor accounts.security accounts.confirm accounts.set_up
+        accounts.begin_authenticator accounts.authenticator accounts.confirm_authenticator accounts.new_passkey
+        accounts.add_passkey accounts.make_recovery_codes accounts.remove_factor accounts.end_other_sessions
+        notifications.inbox api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
         api_accounts.create_token api_accounts.revoke_token api_accounts.get_centre api_accounts.list_teams
         api_accounts.list_users api_notifications.list_messages api_reference.search_places api_reference.get_place
         api_reference.get_taxonomy api_reference.search_terms""",
@@ -148,7 +151,7 @@ def browsers(app, people):
     found = {"visitor": app.test_client()}
     for role, user in people.items():
         found[role] = app.test_client()
-        sign_in(found[role], user)
+        sign_in(found[role], user, fresh=True)
     pages = {who: "/sign-in" if who == "visitor" else "/inbox" for who in found}
     return {who: (client, {"X-CSRFToken": token_in(client.get(pages[who]).text)}) for who, client in found.items()}
 
@@ -200,7 +203,8 @@ GUARDED = sorted(set(ADMITTED) - WHILE_CLOSED - {"api-docs.openapi_json", "healt
 
 @pytest.mark.parametrize("endpoint", GUARDED)
 def test_who_comes_in(app, browsers, bearers, refusals, endpoint):
-    ways = bearers if endpoint.startswith("api_") else browsers
+    script = endpoint.startswith("api_") and not app.view_functions[endpoint].helpline_fresh
+    ways = bearers if script else browsers
     for method, path in asked(app, endpoint):
         for who in ALL:
             client, headers = ways[who]
@@ -217,6 +221,29 @@ def test_who_comes_in(app, browsers, bearers, refusals, endpoint):
                 turned_away(endpoint, who, method, answer)
                 told_no = ADMITTED[endpoint] != LINK and who != "visitor"
                 assert refusals(who) == before + told_no, where
+
+
+# What a second factor given within ten minutes is needed for, beside setting one up, by hand.
+FRESH = {
+    "accounts.confirm", "accounts.begin_authenticator", "accounts.authenticator", "accounts.confirm_authenticator",
+    "accounts.new_passkey", "accounts.add_passkey",
+    "accounts.make_recovery_codes", "accounts.remove_factor", "accounts.create_token", "accounts.invite_user",
+    "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
+    "imports.rejects",
+}  # fmt: skip
+
+
+def test_what_matters_asks_for_a_factor_given_just_now(app):
+    assert {name for name, view in app.view_functions.items() if getattr(view, "helpline_fresh", False)} == FRESH
+
+
+@pytest.mark.parametrize("endpoint", sorted(name for name in FRESH if name.startswith("api_")))
+def test_no_api_token_does_what_matters(app, bearers, endpoint):
+    client, headers = bearers["admin"]
+    for method, path in asked(app, endpoint):
+        with put_aside(app, endpoint) as came:
+            answer = client.open(path, method=method, headers=headers, json={})
+        assert (answer.status_code, answer.json["code"], came) == (403, "step_up_needed", [])
 
 
 @pytest.mark.parametrize("endpoint", sorted(set(ADMITTED) - set(GUARDED)))

@@ -31,6 +31,7 @@ SEALED = {
     "case_notes": {"body_sealed"},
     "cases": {"consent_why_sealed", "summary_sealed"},
     "glass_overrides": {"note_sealed", "reason_sealed"},
+    "factors": {"secret_sealed"},
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "messages": {"address_sealed"},
     "persons": {"background_sealed", "name_sealed", "phone_sealed"},
@@ -57,6 +58,7 @@ NO_CHILD = {
     "key_state": set(),
     "place_keys": {"country", "key"},
     "places": {"code", "country", "level", "names"},
+    "recovery_codes": {"code_index"},
     "reference_loads": {"digest"},
     "taxonomies": {"name", "version"},
     "taxonomy_terms": {"code", "names"},
@@ -107,6 +109,11 @@ WHY = {
     },
     "glass_overrides": {
         "case_code": "the case's number for people: it is read out, so it says nothing", "outcome": CODE, "record_key": KEY,
+    },
+    "factors": {
+        "credential_id": "a random handle that the passkey made", "kind": CODE,
+        "name": "a member of staff's own word for their telephone or key", "public_key": "a public key",
+        "record_key": KEY,
     },
     "followups": {"kind": CODE, "outcome": CODE, "record_key": KEY, "risk_level": CODE, "state": CODE},
     "key_rotations": {"table_name": "the name of one of our tables"},
@@ -174,7 +181,7 @@ NOBODY_HEARS = {  # kept in the outbox for those who come later; the relay settl
 }  # fmt: skip
 PLAIN = {uuid.UUID, datetime, date, int, float, bool, type(None)}
 # Codes of vocabularies travel as text: each such field is named here.
-CODES = {"former", "kind", "needs", "outcome", "reason", "risk_level", "service", "source", "state"}
+CODES = {"change", "former", "kind", "needs", "outcome", "reason", "risk_level", "service", "source", "state"}
 
 
 def parts(hint) -> set:

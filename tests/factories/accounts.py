@@ -5,10 +5,12 @@ import uuid
 from dataclasses import dataclass, field
 
 import psycopg
+import pyotp
 
 from helpline.accounts.services.sessions import hash_password, hash_token
 from helpline.foundation.clock import now
 from helpline.foundation.context import Actor, Channel, Context
+from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.ids import new_id
 
 
@@ -72,17 +74,31 @@ def make_user(centre: MadeCentre, role: str, *teams: uuid.UUID, locale: str = "e
     return MadeUser(user_id, role, centre, tuple(teams), login, f"{login}@helpline.test")
 
 
-def sign_in(client, user: MadeUser) -> None:
-    """Give the test client a session of this person, without the sign-in page."""
+def sign_in(client, user: MadeUser, *, fresh: bool = False) -> None:
+    """Give the test client a session of this person, without the sign-in page. `fresh`: a factor was given just now."""
     token = uuid.uuid4().hex
     with psycopg.connect(user.centre.owner_url) as connection:
         connection.execute(
-            "INSERT INTO user_sessions (id, user_id, token_hash, created_at, seen_at) VALUES (%s, %s, %s, %s, %s)",
-            [new_id(), user.id, hash_token(token), now(), now()],
+            "INSERT INTO user_sessions (id, user_id, token_hash, created_at, seen_at, factor_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [new_id(), user.id, hash_token(token), now(), now(), now() if fresh else None],
         )
     with client.session_transaction() as session:
         session["_user_id"] = token
         session["_fresh"] = True
+
+
+def add_authenticator(user: MadeUser) -> pyotp.TOTP:
+    """Give this person an authenticator app; the app itself comes back."""
+    factor_id, secret = new_id(), pyotp.random_base32()
+    sealed = seal_values("factors", factor_id, {"secret_sealed": secret})
+    with psycopg.connect(user.centre.owner_url) as connection:
+        connection.execute(
+            "INSERT INTO factors (id, user_id, kind, name, record_key, secret_sealed, created_at, confirmed_at)"
+            " VALUES (%s, %s, 'authenticator', 'Telephone', %s, %s, %s, %s)",
+            [factor_id, user.id, sealed["record_key"], sealed["secret_sealed"], now(), now()],
+        )
+    return pyotp.TOTP(secret)
 
 
 PASSWORD = "the tea is cold at noon"

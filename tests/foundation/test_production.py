@@ -29,6 +29,8 @@ def test_what_is_fit_is_taken():
     ({"SECURE_COOKIES": "false"}, "refuses cookies without TLS"),
     ({"HELPLINE_PUBLIC_URL": "http://helpline.example.org"}, "refuses links without TLS"),
     ({"HELPLINE_CLOCK_OFFSET_FILE": "/tmp/offset"}, "refuses a clock that is moved"),
+    ({"HELPLINE_SECOND_FACTOR_ROLES": "admin"}, "needs a second factor of admin and supervisor"),
+    ({"HELPLINE_SECOND_FACTOR_ROLES": "operator,supervisor"}, "needs a second factor of admin and supervisor"),
     ({"HELPLINE_FAILPOINTS_FILE": "/tmp/points"}, "refuses failpoints"),
 ])  # fmt: skip
 def test_each_unfit_setting_is_refused_in_its_own_words(change, said):

@@ -205,7 +205,7 @@ def test_a_reminder_names_what_is_due_and_when_in_the_centres_time(app, template
 ALLOWED = {
     "case_id", "case", "referral_id", "followup_id", "ask_id", "user_id", "import_id", "version", "link_until",
     "expires_at", "answer_by", "due_at", "agency", "helpline", "service", "kind", "risk_level", "purpose", "added",
-    "rejected", "kept", "override_id", "review_by",
+    "rejected", "kept", "override_id", "review_by", "change",
 }  # fmt: skip
 
 

@@ -5,22 +5,28 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from flask import render_template
 
 from helpline.accounts.commands import InviteUser
-from helpline.accounts.events import PasswordResetRequested, UserInvited
-from helpline.accounts.services import passwords, sessions, staff
-from helpline.accounts.vocabulary import LinkPurpose
+from helpline.accounts.events import FactorChanged, PasswordResetRequested, UserInvited
+from helpline.accounts.services import factors, passwords, sessions, staff
+from helpline.accounts.vocabulary import FactorChange, LinkPurpose
 from helpline.app import create_app
 from helpline.foundation.access.permissions import Role, SystemActor
 from helpline.foundation.context import system_context
 from helpline.foundation.db import db, unit_of_work
+from helpline.foundation.i18n import speaking
 from helpline.foundation.ids import new_id
 from helpline.notifications.services import claim_next
-from tests.factories.accounts import set_password
+from tests.factories.accounts import add_authenticator, set_password
 from workers import accounts, notifications, subscriptions, task
 from workers.celery_app import celery
 
-REGISTERED = (accounts.send_invitation, accounts.send_password_link)  # importing them is what registers the tasks
+REGISTERED = (
+    accounts.send_invitation,
+    accounts.send_password_link,
+    accounts.tell_factor_changed,
+)  # importing them is what registers the tasks
 NEW = "quiet boats cross at dawn"
 
 
@@ -106,3 +112,29 @@ def test_no_token_stands_in_the_database(app, worker_app, make_person, handle, d
         for table in ("messages", "outbox_events", "audit_entries"):
             found = connection.execute(f"SELECT count(*) FROM {table} t WHERE t::text LIKE %s", [f"%{token[:40]}%"])
             assert found.fetchone() == (0,)
+
+
+def test_who_owns_a_factor_is_told_by_mail_and_in_the_inbox(app, worker_app, make_person, handle, database_urls):
+    person = make_person("operator")
+    add_authenticator(person)
+    with app.app_context(), unit_of_work(person.ctx()) as ctx:
+        codes = factors.make_recovery_codes(ctx)
+    handle(FactorChanged.name, person.id)
+    mail = the_mail(worker_app)
+    assert mail.to == person.email
+    assert "New recovery codes were made" in mail.body
+    assert "https://helpline.test/account/security" in mail.body
+    assert codes[0] not in mail.body
+    with psycopg.connect(database_urls["owner"]) as connection:
+        channels = connection.execute("SELECT channel FROM messages WHERE recipient_id = %s ORDER BY 1", [person.id])
+        assert channels.fetchall() == [("in_app",), ("mail",)]
+
+
+def test_every_change_of_a_factor_has_words_of_its_own(worker_app):
+    with worker_app.app_context(), speaking("en"):
+        said = {
+            render_template("messages/factor_changed.txt", params={"change": change.value}).strip().split("\n")[1]
+            for change in FactorChange
+        }
+    assert len(said) == len(FactorChange)
+    assert "" not in said

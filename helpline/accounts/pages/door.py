@@ -1,4 +1,4 @@
-"""The door: signing in and out, locking, choosing a password by link, language and theme."""
+"""The door: signing in and out, the second factor, locking, choosing a password by link, language and theme."""
 
 import uuid
 from typing import Any
@@ -11,16 +11,17 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response
 
 from helpline.accounts import rules
-from helpline.accounts.services import passwords, sessions, staff
+from helpline.accounts.services import factors, passwords, sessions, staff
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.errors import Invalid, Unauthenticated
 from helpline.foundation.i18n import COOKIE, LANGUAGES
-from helpline.web.credentials import SignedIn
+from helpline.web.credentials import FactorState, SignedIn
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import refused
 from helpline.web.frame import home_endpoint
 from helpline.web.guard import acting, guard, public, signed_in
+from helpline.web.step_up import origin, presented
 
 pages = Blueprint("accounts", __name__, template_folder="../templates")
 YEAR = 365 * 24 * 3600
@@ -55,6 +56,19 @@ def my_session() -> uuid.UUID:
     return found
 
 
+def take_session(token: str, *, keep: bool = False) -> None:
+    """Let this browser go on in the session of this token, with nothing of what its cookie held before.
+
+    `keep`: but for that, so that forms open in its other tabs can still be posted.
+    """
+    who = sessions.identify_session(token)
+    if who is None:
+        raise Unauthenticated
+    if not keep:
+        session.clear()
+    login_user(who, remember=False)
+
+
 @pages.get("/sign-in")
 @public()
 def sign_in() -> str | Response:
@@ -85,6 +99,32 @@ def start() -> str | Response | tuple[str, int]:
     session.clear()
     login_user(who, remember=False)
     return redirect(local_path(form.get("next")) or home(who.actor.role), 303)
+
+
+def _factor_form(after: str | None, *, failed: bool = False) -> str:
+    choice = factors.choose_factor(acting(), my_session(), origin())
+    return render_template("accounts/factor.html", choice=choice, failed=failed, next=after or "")
+
+
+@pages.get("/sign-in/factor")
+@guard(Permission.OWN_ACCOUNT, early=FactorState.PENDING)
+def factor() -> str | Response:
+    """The second step of signing in."""
+    after = local_path(request.args.get("next"))
+    waits = me().factor is FactorState.PENDING
+    return _factor_form(after) if waits else redirect(after or home(me().actor.role))
+
+
+@pages.post("/sign-in/factor")
+@guard(Permission.OWN_ACCOUNT, early=FactorState.PENDING)
+def give_factor() -> Response | tuple[str, int]:
+    """Present the second factor: a new token in a new cookie."""
+    after, brought = local_path(request.form.get("next")), presented()
+    token = factors.enter(acting(), my_session(), brought) if brought is not None else None
+    if token is None:
+        return _factor_form(after, failed=True), 422
+    take_session(token)
+    return redirect(after or home(me().actor.role), 303)
 
 
 @pages.post("/sign-out")
@@ -198,8 +238,8 @@ def _choosing(problem: Exception | None = None, *, purpose: LinkPurpose, token: 
         ask = (url_for("accounts.forgotten"), _("Ask for a new link"))
         return render_template("error.html", status=410, words=words, next=ask), 410
     return render_template(
-        "accounts/choose_password.html", login=holder.login, form=refused(problem), shortest=rules.SHORTEST,
-        invited=purpose is LinkPurpose.INVITATION,
+        "accounts/choose_password.html", login=holder.login, form=refused(problem),
+        shortest=rules.shortest_password(second_factor=holder.second_factor), invited=purpose is LinkPurpose.INVITATION,
     )  # fmt: skip
 
 
@@ -245,6 +285,10 @@ SENTENCES.update(
     {
         "password_short": lambda: _(
             "Use at least %(count)s characters. A few words in a row are easy to keep in mind.", count=rules.SHORTEST
+        ),
+        "password_short_beside_factor": lambda: _(
+            "Use at least %(count)s characters. A few words in a row are easy to keep in mind.",
+            count=rules.SHORTEST_BESIDE_FACTOR,
         ),
         "password_long": lambda: _("That is longer than %(count)s characters.", count=rules.LONGEST),
         "password_common": lambda: _("Many people use this one, so it is guessed first. Choose other words."),

@@ -1,20 +1,18 @@
-"""One's own account: name, language, password, open sessions, API tokens."""
+"""One's own account: name, language, theme, API tokens."""
 
 import uuid
 from typing import Any
 
-from flask import redirect, render_template, request, session, url_for
+from flask import redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_login import login_user
 from werkzeug.wrappers import Response
 
 from helpline.accounts import queries
-from helpline.accounts.pages.door import me, my_session, pages
-from helpline.accounts.schemas import MeIn, PasswordIn, TokenIn, TokenMadeOut, TokensOut
-from helpline.accounts.services import passwords, sessions, staff, tokens
+from helpline.accounts.pages.security import pages
+from helpline.accounts.schemas import MeIn, TokenIn, TokenMadeOut, TokensOut
+from helpline.accounts.services import staff, tokens
 from helpline.foundation.access.permissions import Permission
-from helpline.foundation.errors import Unauthenticated
 from helpline.foundation.i18n import format_when
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
@@ -28,23 +26,12 @@ THEMES = [("", _l("As the system")), ("light", _l("Light")), ("dark", _l("Night"
 SENTENCES["scope_unfit"] = lambda: _("Choose at least one thing, and only what your own role may do.")
 
 
-def _draw(problem: Exception | None = None, which: str = "", **_args: Any) -> str:
-    ctx = acting()
-    user = queries.get_user(ctx.actor.id)
-    mine = {
-        "items": [
-            {
-                "id": row.id, "began": format_when(row.created_at, ctx.now), "seen": format_when(row.seen_at, ctx.now),
-                "here": row.id == me().session_id,
-            }
-            for row in sessions.list_sessions(ctx)
-        ]
-    }  # fmt: skip
+def _draw(problem: Exception | None = None) -> str:
+    user = queries.get_user(acting().actor.id)
     return render_template(
         "accounts/account.html", user={"name": user.name, "login": user.login, "email": user.email,
         "locale": user.locale, "theme": user.theme}, locales=[(code, name) for code, name in LOCALES], themes=THEMES,
-        form=refused(problem) if which == "own" else None, saved=request.args.get("saved"),
-        password_form=refused(problem) if which == "password" else None, sessions=mine["items"],
+        form=refused(problem), saved=request.args.get("saved"),
     )  # fmt: skip
 
 
@@ -56,34 +43,12 @@ def account() -> str:
 
 
 @pages.post("/account")
-@guard(Permission.OWN_ACCOUNT, retry=lambda problem: _draw(problem, "own"))
+@guard(Permission.OWN_ACCOUNT, retry=_draw)
 def save_account() -> Response:
     """Save name, language and theme."""
     wishes = MeIn().load({"theme": ""} | posted())
     staff.set_own(acting(), **wishes)
     return redirect(url_for("accounts.account", saved="own"), 303)
-
-
-@pages.post("/account/password")
-@guard(Permission.OWN_ACCOUNT, retry=lambda problem: _draw(problem, "password"))
-def change_password() -> Response:
-    """Replace my password; every other session ends."""
-    given = PasswordIn().load(posted())
-    token = passwords.change_password(acting(), given["current"], given["password"])
-    who = sessions.identify_session(token)
-    if who is None:
-        raise Unauthenticated
-    session.clear()
-    login_user(who, remember=False)
-    return redirect(url_for("accounts.account", saved="password"), 303)
-
-
-@pages.post("/account/sessions/<uuid:session_id>/end")
-@guard(Permission.OWN_ACCOUNT)
-def end_session(session_id: uuid.UUID) -> Response:
-    """End one of my sessions, here or elsewhere."""
-    sessions.sign_out(acting(), session_id)
-    return redirect(url_for("accounts.account" if session_id != my_session() else "accounts.sign_in"), 303)
 
 
 def _draw_tokens(problem: Exception | None = None, made: dict[str, Any] | None = None) -> str:
@@ -108,7 +73,7 @@ def list_tokens() -> str:
 
 
 @pages.post("/account/tokens")
-@guard(Permission.OWN_ACCOUNT, retry=_draw_tokens)
+@guard(Permission.OWN_ACCOUNT, retry=_draw_tokens, fresh=True)
 def create_token() -> tuple[str, int]:
     """Make a token, and show it this once."""
     made = tokens.create_api_token(acting(), TokenIn().load(posted("scopes")))

@@ -107,7 +107,7 @@ def new_user() -> str:
 
 
 @pages.post("/staff/new")
-@guard(Permission.USER_EDIT, retry=_draw_invitation)
+@guard(Permission.USER_EDIT, retry=_draw_invitation, fresh=True)
 def invite_user() -> Response:
     """Invite somebody."""
     staff.invite_user(acting(), InvitationIn().load(posted("team_ids")))
@@ -134,7 +134,7 @@ def show_user(user_id: uuid.UUID) -> str:
 
 
 @pages.post("/staff/<uuid:user_id>")
-@guard(Permission.USER_EDIT, retry=_draw_user)
+@guard(Permission.USER_EDIT, retry=_draw_user, fresh=True)
 def edit_user(user_id: uuid.UUID) -> Response:
     """Change name, role and teams."""
     staff.edit_user(acting(), EditUser(user_id=user_id, **UserChangeIn().load(posted("team_ids"))))

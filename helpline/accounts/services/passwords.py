@@ -8,7 +8,7 @@ from sqlalchemy import text
 from helpline.accounts import queries, rules
 from helpline.accounts.commands import LinkHolder
 from helpline.accounts.events import PasswordResetRequested, UserInvited
-from helpline.accounts.services.sessions import door, hash_password, start_session, verify_password
+from helpline.accounts.services.sessions import door, hash_password, own_session, start_session, verify_password
 from helpline.accounts.vocabulary import LinkPurpose, UserStatus
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
@@ -20,7 +20,7 @@ from helpline.foundation.db import db
 from helpline.foundation.errors import Conflict, Invalid
 from helpline.foundation.outbox.publisher import publish
 
-_SET = text("SELECT app.set_credential(:user_id, :known, :hash, :at)")
+_SET = text("SELECT app.set_credential(:user_id, :known, :hash, :at, :short)")
 _FITS = {LinkPurpose.INVITATION: UserStatus.INVITED, LinkPurpose.PASSWORD: UserStatus.ACTIVE}
 HOUSE = ("helpline", "child", "centre", "login", "password", "1280", "operator", "supervisor", "caseworker", "admin")
 
@@ -60,7 +60,8 @@ def open_link(ctx: Context, purpose: LinkPurpose, token: str) -> LinkHolder:
     row = queries.find_credential_of(user_id)
     if row is None or row.version != version or row.status != _FITS[purpose]:
         raise Invalid("link_expired")
-    return LinkHolder(user_id, row.centre_id, version, row.login, (row.login, row.email, row.name, row.centre))
+    words = (row.login, row.email, row.name, row.centre)
+    return LinkHolder(user_id, row.centre_id, version, row.login, words, second_factor=row.has_factor)
 
 
 def accept_link(ctx: Context, purpose: LinkPurpose, token: str, password: str) -> None:
@@ -69,14 +70,14 @@ def accept_link(ctx: Context, purpose: LinkPurpose, token: str, password: str) -
     Raises Invalid(code, "password") for a password that can't be had, else as `open_link`.
     """
     holder = open_link(ctx, purpose, token)
-    _refuse_weak(password, holder.words)
+    _refuse_weak(password, holder.words, second_factor=holder.second_factor)
     _set(ctx, holder.user_id, holder.version, password)
     action = "user.joined" if purpose is LinkPurpose.INVITATION else "user.password_reset"
     record(ctx, action, "user", holder.user_id, centre_id=holder.centre_id)
 
 
-def change_password(ctx: Context, current: str, new: str) -> str:
-    """Replace the actor's own password; every session ends. Gives the token of a new one for this browser.
+def change_password(ctx: Context, session_id: uuid.UUID, current: str, new: str) -> str:
+    """Replace the actor's own password; every session ends. Gives the token of one in place of this session.
 
     Raises Invalid("password_wrong", "current") or Invalid(code, "password").
     """
@@ -86,10 +87,11 @@ def change_password(ctx: Context, current: str, new: str) -> str:
         raise Invalid("password_wrong", "current")
     if not verify_password(row.password_hash, current):
         raise Invalid("password_wrong", "current")
-    _refuse_weak(new, (row.login, row.email, row.name, row.centre))
+    _refuse_weak(new, (row.login, row.email, row.name, row.centre), second_factor=row.has_factor)
+    factor_at = own_session(ctx, session_id).factor_at
     _set(ctx, row.user_id, row.version, new)
     record(ctx, "user.password_changed", "user", row.user_id)
-    return start_session(row.user_id)
+    return start_session(row.user_id, factor_at)
 
 
 def set_first_password(ctx: Context, user_id: uuid.UUID, password: str) -> None:
@@ -98,13 +100,16 @@ def set_first_password(ctx: Context, user_id: uuid.UUID, password: str) -> None:
     _set(ctx, user_id, 0, password)
 
 
-def _refuse_weak(password: str, words: tuple[str, ...]) -> None:
-    problem = rules.password_problem(password, (*HOUSE, *words))
+def _refuse_weak(password: str, words: tuple[str, ...], *, second_factor: bool) -> None:
+    problem = rules.password_problem(password, (*HOUSE, *words), second_factor=second_factor)
     if problem:
         raise Invalid(problem, "password")
 
 
 def _set(ctx: Context, user_id: uuid.UUID, known: int, password: str) -> None:
-    values = {"user_id": user_id, "known": known, "hash": hash_password(password), "at": ctx.now}
+    values = {
+        "user_id": user_id, "known": known, "hash": hash_password(password), "at": ctx.now,
+        "short": rules.is_short(password),
+    }  # fmt: skip
     if not db.session.execute(_SET, values).scalar():
         raise Conflict("link_expired")

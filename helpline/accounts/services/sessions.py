@@ -6,12 +6,12 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Row, text
+from sqlalchemy import Row, text, update
 
 from helpline.accounts import queries, rules
 from helpline.accounts.models import UserSession
@@ -24,7 +24,7 @@ from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
 from helpline.foundation.ids import new_id
 from helpline.settings import Settings
-from helpline.web.credentials import Override, SignedIn
+from helpline.web.credentials import FactorState, Override, SignedIn
 
 # Argon2id, RFC 9106's second recommended setting with fewer lanes: 64 MiB, three passes.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
@@ -61,17 +61,21 @@ class _Door:
 
     limits: rules.Limits
     counters: Counters
+    factor_roles: frozenset[str] = frozenset()
+    party: rules.RelyingParty | None = None
 
 
 door = _Door(rules.Limits(), NoCounters())
 
 
 def install(settings: Settings, counters: Counters) -> None:
-    """Take the limits of sessions from the settings, and the counters of tries."""
+    """Take the limits of sessions, what second factors are for, and the counters of tries."""
     door.limits = rules.Limits(
-        timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours), settings.demo
+        timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours), demo=settings.demo
     )
     door.counters = counters
+    door.factor_roles = settings.factor_roles
+    door.party = rules.relying_party(settings.public_url)
 
 
 def hash_token(token: str) -> bytes:
@@ -101,7 +105,9 @@ def verify_password(password_hash: str | None, password: str) -> bool:
 def sign_in(ctx: Context, login: str, password: str, address: str) -> SignedIn | None:
     """A new session for whoever this is, or None: wrong, unknown, deactivated and throttled are not told apart.
 
-    `address` is where the request comes from. The old session of this browser, if any, is the caller's to end.
+    Whoever has a second factor presents it in that session before anything else; a password too short to stand alone
+    is none without one. `address` is where the request comes from. The old session of this browser, if any, is the
+    caller's to end.
     """
     login = login.strip().lower()[:254]
     keys = rules.sign_in_limits(blind_index("login", login).hex(), blind_index("address", address).hex())
@@ -110,7 +116,7 @@ def sign_in(ctx: Context, login: str, password: str, address: str) -> SignedIn |
         return None
     row = queries.find_credential(login)
     matches = verify_password(row.password_hash if row else None, password)
-    if row is None or not matches or row.status != UserStatus.ACTIVE or (row.demo and not door.limits.demo):
+    if row is None or not matches or not _may_enter(row):
         known = [row.user_id] if row else []
         record(ctx, "session.refused", "user", *known, centre_id=row.centre_id if row else None)
         return None
@@ -119,11 +125,32 @@ def sign_in(ctx: Context, login: str, password: str, address: str) -> SignedIn |
     return identify_session(start_session(row.user_id))
 
 
-def start_session(user_id: uuid.UUID) -> str:
-    """A new session; its token, for the browser alone."""
-    token = secrets.token_urlsafe(32)
-    db.session.execute(_START, {"id": new_id(), "user_id": user_id, "hash": hash_token(token), "at": now()})
+def _may_enter(row: Row[Any]) -> bool:
+    enough = row.has_factor or not row.short
+    return row.status == UserStatus.ACTIVE and enough and (door.limits.demo or not row.demo)
+
+
+def start_session(user_id: uuid.UUID, factor_at: datetime | None = None) -> str:
+    """A new session; its token, for the browser alone. `factor_at`: when the actor, its owner, presented a factor."""
+    token, session_id = secrets.token_urlsafe(32), new_id()
+    db.session.execute(_START, {"id": session_id, "user_id": user_id, "hash": hash_token(token), "at": now()})
+    if factor_at is not None:
+        db.session.execute(update(UserSession).where(UserSession.id == session_id).values(factor_at=factor_at))
     return token
+
+
+def renew_session(ctx: Context, session_id: uuid.UUID) -> str:
+    """End this session, in which a factor was just presented, for a new one: a token known before is worth nothing."""
+    session = own_session(ctx, session_id)
+    session.ended_at = ctx.now
+    return start_session(ctx.actor.id, ctx.now)
+
+
+def factor_state(role: str, *, has_factor: bool, given: bool) -> FactorState:
+    """How somebody of this role stands, whose session has been GIVEN a factor or not."""
+    if has_factor:
+        return FactorState.GIVEN if given else FactorState.PENDING
+    return FactorState.MISSING if role in door.factor_roles else FactorState.NONE
 
 
 def identify_session(token: str) -> SignedIn | None:
@@ -132,7 +159,9 @@ def identify_session(token: str) -> SignedIn | None:
     row = queries.find_session(hash_token(token), at)
     if row is None or (row.demo and not door.limits.demo):
         return None
-    state = rules.session_state(row.started_at, row.seen_at, row.locked_at, at, door.limits)
+    factor = factor_state(row.role, has_factor=row.has_factor, given=row.factor_at is not None)
+    pending = factor is FactorState.PENDING
+    state = rules.session_state(row.started_at, row.seen_at, row.locked_at, at, door.limits, pending=pending)
     if state is rules.SessionState.OVER:
         return None
     if state is rules.SessionState.OPEN and at - row.seen_at >= rules.SEEN_EVERY:
@@ -140,13 +169,13 @@ def identify_session(token: str) -> SignedIn | None:
     actor = Actor(id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids))
     return SignedIn(
         actor=actor, channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
-        timezone=row.timezone, theme=row.theme, locked=state is rules.SessionState.LOCKED,
-        override=_override(row),
+        timezone=row.timezone, theme=row.theme, locked=state is rules.SessionState.LOCKED, factor=factor,
+        factor_at=row.factor_at, override=_override(row),
     )  # fmt: skip
 
 
 def identify_token(token: str) -> SignedIn | None:
-    """Who holds this API token, or None."""
+    """Who holds this API token, or None. Where its owner needs a second factor and has none, it opens nothing."""
     at = now()
     row = queries.find_api_token(hash_token(token), at)
     if row is None or (row.demo and not door.limits.demo):
@@ -159,7 +188,8 @@ def identify_token(token: str) -> SignedIn | None:
     )  # fmt: skip
     return SignedIn(
         actor=actor, channel=Channel.API, session_id=row.token_id, name=row.name, locale=row.locale,
-        timezone=row.timezone, theme=row.theme, override=_override(row),
+        timezone=row.timezone, theme=row.theme, factor=factor_state(row.role, has_factor=row.has_factor, given=True),
+        override=_override(row),
     )  # fmt: skip
 
 
@@ -169,7 +199,8 @@ def _override(row: Row[Any]) -> Override | None:
     return Override(row.override_id, row.override_case_id, row.override_code, row.override_until)
 
 
-def _own_session(ctx: Context, session_id: uuid.UUID) -> UserSession:
+def own_session(ctx: Context, session_id: uuid.UUID) -> UserSession:
+    """One of the actor's own sessions. Raises NotFound for another's."""
     session = db.session.get(UserSession, session_id)
     if session is None or session.user_id != ctx.actor.id:
         raise NotFound("session", session_id)
@@ -178,15 +209,27 @@ def _own_session(ctx: Context, session_id: uuid.UUID) -> UserSession:
 
 def sign_out(ctx: Context, session_id: uuid.UUID) -> None:
     """End one of the actor's own sessions. Ending it twice is no error. Raises NotFound for another's."""
-    session = _own_session(ctx, session_id)
+    session = own_session(ctx, session_id)
     if session.ended_at is None:
         session.ended_at = ctx.now
         record(ctx, "session.ended", "session", session_id)
 
 
+def end_other_sessions(ctx: Context, session_id: uuid.UUID) -> None:
+    """End every session of the actor's but this one."""
+    ended = db.session.scalars(
+        update(UserSession)
+        .where(UserSession.user_id == ctx.actor.id, UserSession.id != session_id, UserSession.ended_at.is_(None))
+        .values(ended_at=ctx.now)
+        .returning(UserSession.id)
+    ).all()
+    if ended:
+        record(ctx, "session.ended", "session", *ended)
+
+
 def lock(ctx: Context, session_id: uuid.UUID) -> None:
     """Let the session show nothing until the password is given again."""
-    session = _own_session(ctx, session_id)
+    session = own_session(ctx, session_id)
     if session.locked_at is None and session.ended_at is None:
         session.locked_at = ctx.now
         record(ctx, "session.locked", "session", session_id)
@@ -194,7 +237,7 @@ def lock(ctx: Context, session_id: uuid.UUID) -> None:
 
 def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> bool | None:
     """True: open again. False: not the password. None: too many tries, and the session is over."""
-    session = _own_session(ctx, session_id)
+    session = own_session(ctx, session_id)
     keys = rules.unlock_limits(session_id.hex)
     if not door.counters.count(keys):
         sign_out(ctx, session_id)
@@ -210,7 +253,12 @@ def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> bool | None:
 
 
 def list_sessions(ctx: Context) -> Sequence[UserSession]:
-    """The actor's own open sessions, newest first."""
-    return [
-        session for session in queries.open_sessions(ctx.actor.id) if ctx.now - session.created_at < door.limits.life
-    ]
+    """The actor's own sessions that still count, newest first."""
+    has_factor = bool(queries.list_factors(ctx.actor.id))
+    return [row for row in queries.open_sessions(ctx.actor.id) if not _over(row, ctx.now, has_factor=has_factor)]
+
+
+def _over(row: UserSession, at: datetime, *, has_factor: bool) -> bool:
+    pending = has_factor and row.factor_at is None
+    state = rules.session_state(row.created_at, row.seen_at, row.locked_at, at, door.limits, pending=pending)
+    return state is rules.SessionState.OVER
