@@ -59,13 +59,27 @@ def _page(rows: Any, endpoint: str) -> dict[str, Any]:
 @pages.get("/inbox")
 @guard(Permission.MESSAGE_READ)
 def inbox() -> str:
-    """What the service told me, newest first; looking at it marks it read."""
+    """What the service told me, newest first, the new told from the old."""
     ctx = acting()
     page = _page(queries.list_inbox(ctx.actor.id, decode_key(request.args.get("after"))), "notifications.inbox")
-    unread = [message["id"] for message in page["messages"] if message["read_at"] is None]
-    if unread:
-        services.mark_read(ctx, [uuid.UUID(message_id) for message_id in unread])
-    return render_template("notifications/inbox.html", now=ctx.now, **page)
+    return render_template("notifications/inbox.html", now=ctx.now, unread=_unread(), **page)
+
+
+@pages.get("/inbox/<uuid:message_id>")
+@guard(Permission.MESSAGE_READ)
+def open_message(message_id: uuid.UUID) -> Response:
+    """Go to what a message of mine is about; it is read then."""
+    message = services.open_message(acting(), message_id)
+    case_id = message.params.get("case_id")
+    return redirect(url_for("desk.case_page", case_id=case_id) if case_id else url_for(".inbox"), 303)
+
+
+@pages.post("/inbox/read")
+@guard(Permission.MESSAGE_READ)
+def read_all() -> Response:
+    """Mark all of mine as read."""
+    services.mark_all_read(acting())
+    return redirect(url_for(".inbox"), 303)
 
 
 @pages.get("/deliveries")

@@ -42,7 +42,8 @@ DOORS = {
     STAFF: """
         desk.call_desk accounts.account accounts.save_account accounts.change_password accounts.end_session
         accounts.tokens accounts.create_token accounts.revoke_token accounts.lock accounts.sign_out accounts.unlock
-        accounts.open_again notifications.inbox api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
+        accounts.open_again notifications.inbox notifications.open_message notifications.read_all
+        api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
         api_accounts.create_token api_accounts.revoke_token api_accounts.get_centre api_accounts.list_teams
         api_accounts.list_users api_notifications.list_messages api_reference.search_places api_reference.get_place
         api_reference.get_taxonomy api_reference.search_terms""",
