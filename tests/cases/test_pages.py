@@ -2,6 +2,7 @@
 
 import re
 
+import psycopg
 import pytest
 
 from helpline.agencies.vocabulary import Service
@@ -59,6 +60,31 @@ def test_who_has_no_part_has_no_list(client, world, a_case, role):
 def test_an_empty_list_says_what_will_be_there(client, world):
     sign_in(client, world.caseworker)
     assert "No case fits." in main_of(client.get("/cases"))
+
+
+def test_opening_says_how_dangerous_the_call_is_and_ticks_every_child(client, world):
+    call = make_call(world.operator, place=world.province)
+    sign_in(client, world.operator)
+    html = main_of(client.get(f"/calls/{call.id}/cases/new"))
+    assert 'class="risk high"' in html
+    assert html.count('name="children"') == html.count(" checked><span>") > 0
+
+
+def test_what_must_be_settled_first_is_named_with_its_link_and_nothing_filled_can_only_fail(
+    client, world, given, database_urls
+):
+    with psycopg.connect(database_urls["owner"]) as connection:
+        connection.execute(
+            "INSERT INTO case_obligations (id, case_id, centre_id, kind, source_kind, source_id, opened_at)"
+            " SELECT %s, id, centre_id, 'followup', 'followup', %s, now() FROM cases WHERE id = %s",
+            [new_id(), owed := new_id(), given],
+        )
+    sign_in(client, world.caseworker)
+    html = main_of(client.get(f"/cases/{given}/closing"))
+    assert f'href="/followups/{owed}"' in html
+    assert "A promise to the child or the family" in html
+    assert html.count("btn main") == 1
+    assert "Ask to close<" not in html.replace("Ask to close the case", "")
 
 
 def test_a_case_opens_from_a_call_for_its_child(client, world, fill, rows):
