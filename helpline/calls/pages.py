@@ -63,6 +63,11 @@ SENTENCES.update(
         "too_many_children": lambda: _("So many children do not fit in one call. Log a second one for the others."),
         "child_not_of_call": lambda: _("This child does not belong to the call. Open it again."),
         "call_voided": lambda: _("This call was voided meanwhile."),
+        "age_negative": lambda: _("Write the age in years, from 0."),
+        "age_unborn": lambda: _(
+            "Write the age in years, from 0. For a child not yet born leave it empty and say so beside it."
+        ),
+        "phone_unlike": lambda: _("This is no phone number. Write remarks under “What is happening”."),
         "province_unknown": lambda: _("No province has this code."),
     }
 )
@@ -150,14 +155,25 @@ def before() -> str:
 @pages.get("/calls/reasons")
 @guard(Permission.CALL_LOG)
 def reasons() -> Response:
-    """Reasons that begin as typed, by code: what the form's field asks."""
-    locale, typed = acting().locale, request.args.get("q", "")[:100]
-    found = [
-        {"value": code, "label": label, "group": group}
-        for code, label, group, names in _reasons(locale)
-        if begins_a_word(typed, names)
-    ]
-    return jsonify(found[: reference.SUGGESTIONS])
+    """What the form's field asks: reasons that begin as typed (`q`), those of a category (`under`), or these (`codes`);
+    without any of it the categories, to be opened.
+    """
+    asked = {name: request.args.get(name, "")[:2000] for name in ("q", "under", "codes")}
+    codes, under = asked["codes"].split(","), asked["under"]
+    found = []
+    for code, label, group, names in _reasons(acting().locale):
+        if asked["q"]:
+            wanted = begins_a_word(asked["q"][:100], names)
+        elif under or asked["codes"]:
+            wanted = code in {*codes, under} or (bool(under) and code.startswith(f"{under}."))
+        else:
+            wanted = group is None
+        if wanted:
+            alone = _("nothing nearer is known") if code == under else None
+            found.append(
+                {"value": code, "label": label, "group": group, "detail": alone, "within": not any(asked.values())}
+            )
+    return jsonify(found[: reference.SUGGESTIONS] if asked["q"] else found)
 
 
 @pages.get("/calls")
@@ -346,7 +362,7 @@ def _judged(ctx: Context, data: dict[str, Any] | None = None) -> dict[str, Any]:
         danger = CallDangerIn().load({})
     codes = dict.fromkeys(request.form.getlist("categories") if data is None else data.get("categories", []))
     typed = [str(source.get(f"children-{number}-age", "")) for number in child_numbers(source)]
-    ages = [int(age) for age in typed if age.lstrip("-").isdecimal() and len(age) < 4]  # noqa: PLR2004
+    ages = [int(age) for age in typed if age.isdecimal() and len(age) < 4]  # noqa: PLR2004
     level, why = judge(danger, codes, ages)
     by_hand = str(source.get("risk_level") or "")
     names = _names(ctx.locale) if any("value" in reason for reason in why) else {}

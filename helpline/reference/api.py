@@ -25,7 +25,7 @@ api = ApiBlueprint("reference", "Places and reasons, shared by every centre.")
 @api.arguments(PlaceQuery, location="query")
 @api.response(200, SuggestionsOut)
 def search_places(query: dict[str, Any]) -> dict[str, Any]:
-    """Places whose name begins so, wider ones first, a dozen at most; words of what they lie in may follow or precede."""
+    """Places whose name begins so, wider first, a dozen at most; words of what they lie in may follow or precede."""
     ctx = acting()
     country = query["country"] or queries.country_of_centre(ctx.actor.centre_id)
     near = queries.provinces_of(ctx.actor.team_ids)

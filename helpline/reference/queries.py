@@ -102,7 +102,13 @@ def search_places(
         .limit(MOST_OF_ONE_NAME)
         .subquery()
     )
-    rank = (best.c.depth, func.length(best.c.key), best.c.key, _meets(bindparam(None, list(near), ARRAY(Uuid()))).desc(), Place.sort)
+    rank = (
+        best.c.depth,
+        func.length(best.c.key),
+        best.c.key,
+        _meets(bindparam(None, list(near), ARRAY(Uuid()))).desc(),
+        Place.sort,
+    )
     statement = select(Place).join(best, best.c.place_id == Place.id).order_by(*rank).limit(limit)
     found = list(db.session.scalars(statement))
     return found + _within(found[0], limit - len(found), found) if found else []

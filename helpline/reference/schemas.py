@@ -10,7 +10,10 @@ _COUNTRY = Regexp(r"^[A-Z]{2}\Z")
 
 
 class PlaceQuery(In):
-    """`q`: the beginning of a name, in any script, and of what it lies in if that helps. `country` (ISO 3166): the actor's own where it is left out."""
+    """`q`: the beginning of a name, in any script; words of what it lies in may stand beside it.
+
+    `country` (ISO 3166): the actor's own where it is left out.
+    """
 
     group = FieldGroup.ACCOUNT
 
