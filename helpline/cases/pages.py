@@ -4,6 +4,8 @@ The case itself is the desk's page (`desk.case_page`), which shows several slice
 """
 
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +77,17 @@ GROUPS = [
     ("location", _l("Where the child is")), ("story", _l("The story")),
     ("alleged_perpetrator", _l("Who is said to have done it")), ("health", _l("Health")),
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Where a kind of obligation is settled, and its words by id; the slice that owns it stands above and adds it."""
+
+    endpoint: str
+    words: Callable[[uuid.UUID], Any]
+
+
+SETTLED: dict[str, Settled] = {}
 
 SENTENCES.update(
     {
@@ -291,11 +304,11 @@ def move_to_step(case_id: uuid.UUID) -> Response:
 
 
 def _settled_at(owed: Any) -> dict[str, Any]:
-    """An obligation with its address: the slice that owns it stands above this one."""
-    endpoint = {"followup": "followups.complete", "referral": "referrals.show_referral"}[owed.source_kind]
+    """An obligation in words, with the address where it is settled."""
+    settled = SETTLED[owed.source_kind]
     due = format_when(owed.due_at, acting().now) if owed.due_at else ""
     named: dict[str, Any] = {f"{owed.source_kind}_id": owed.source_id}
-    return {"kind": owed.source_kind, "href": url_for(endpoint, **named), "due": due}
+    return {"what": str(settled.words(owed.source_id)), "href": url_for(settled.endpoint, **named), "due": due}
 
 
 def _close_again(problem: Exception | None, case_id: uuid.UUID) -> str:

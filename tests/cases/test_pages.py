@@ -1,11 +1,15 @@
 """The pages of cases: what a form asks, what it keeps when it is refused, and what it must not show."""
 
 import re
+from datetime import timedelta
 
-import psycopg
 import pytest
 
 from helpline.agencies.vocabulary import Service
+from helpline.followups.commands import AddFollowUp
+from helpline.followups.services import work
+from helpline.followups.vocabulary import FollowUpKind
+from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
 from tests.factories.accounts import make_user, sign_in
 from tests.factories.cases import assign, make_call, open_case
@@ -70,19 +74,14 @@ def test_opening_says_how_dangerous_the_call_is_and_ticks_every_child(client, wo
     assert html.count('name="children"') == html.count(" checked><span>") > 0
 
 
-def test_what_must_be_settled_first_is_named_with_its_link_and_nothing_filled_can_only_fail(
-    client, world, given, database_urls
-):
-    with psycopg.connect(database_urls["owner"]) as connection:
-        connection.execute(
-            "INSERT INTO case_obligations (id, case_id, centre_id, kind, source_kind, source_id, opened_at)"
-            " SELECT %s, id, centre_id, 'followup', 'followup', %s, now() FROM cases WHERE id = %s",
-            [new_id(), owed := new_id(), given],
-        )
+def test_what_must_be_settled_first_is_named_with_its_link_and_nothing_filled_can_only_fail(client, app, world, given):
+    owed = new_id()
+    with app.app_context(), unit_of_work(world.caseworker.ctx()) as ctx:
+        work.add(ctx, AddFollowUp(owed, given, FollowUpKind.VISIT, ctx.now + timedelta(days=1)))
     sign_in(client, world.caseworker)
     html = main_of(client.get(f"/cases/{given}/closing"))
     assert f'href="/followups/{owed}"' in html
-    assert "A promise to the child or the family" in html
+    assert "Promised: Visit" in html
     assert html.count("btn main") == 1
     assert "Ask to close<" not in html.replace("Ask to close the case", "")
 
