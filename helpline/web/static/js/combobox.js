@@ -101,7 +101,7 @@ enhance("[data-combobox]", (box) => {
   const browse = box.dataset.browse !== undefined;
   const list = node("ul", { role: "listbox", id: `${input.id}-list`, "aria-label": input.labels?.[0]?.textContent ?? input.getAttribute("aria-label") ?? "", hidden: "" });
   const none = node("p", { class: "none small", hidden: "" }, word(browse ? "found-none-browse" : "found-none"));
-  let items = [], at = -1, timer = 0, asked = 0, under = "";
+  let items = [], at = -1, timer = 0, asked = 0, under = "", browsing = false;
   input.after(none, list);
   for (const [key, value] of Object.entries({ role: "combobox", autocomplete: "off", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id })) input.setAttribute(key, value);
   if (multi) watchPicks(box, input);
@@ -151,7 +151,9 @@ enhance("[data-combobox]", (box) => {
       if (!current()) return;
       none.hidden = !(wanted.q && !found.length);
       if (!none.hidden && browse) found = await look(box, {}); // nothing is called so: here is everything
-      if (current()) show(found);
+      if (!current()) return;
+      browsing = !wanted.q;
+      show(found);
     } catch { if (mine === asked) close(); } // offline: what is typed stays, the server resolves it later
   };
   const search = () => ask({ q: input.value.trim() });
@@ -168,6 +170,7 @@ enhance("[data-combobox]", (box) => {
     if (hidden) hidden.value = ""; // what was chosen no longer is what is written
     clearTimeout(timer);
     asked++;
+    if (browsing) close(); // what stood there answers another question
     under = "";
     if (input.value.trim()) timer = setTimeout(search, 150);
     else { none.hidden = true; if (browse) search(); else close(); }
