@@ -36,7 +36,7 @@ from helpline.calls.schemas.form import (
 from helpline.calls.schemas.lists import CallHistoryOut, CallQuery, EarlierCallOut, QuickCallIn, only_asked
 from helpline.calls.services import correct, drafts, log
 from helpline.calls.services.correct import snapshot
-from helpline.calls.services.lists import narrowed
+from helpline.calls.services.lists import narrowed, pick_reasons, reason_names, reasons_in
 from helpline.calls.vocabulary import RiskLevel
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
@@ -63,6 +63,11 @@ SENTENCES.update(
         "too_many_children": lambda: _("So many children do not fit in one call. Log a second one for the others."),
         "child_not_of_call": lambda: _("This child does not belong to the call. Open it again."),
         "call_voided": lambda: _("This call was voided meanwhile."),
+        "age_negative": lambda: _("Write the age in years, from 0."),
+        "age_unborn": lambda: _(
+            "Write the age in years, from 0. For a child not yet born leave it empty and say so beside it."
+        ),
+        "phone_unlike": lambda: _("This is no phone number. Write remarks under “What is happening”."),
         "province_unknown": lambda: _("No province has this code."),
     }
 )
@@ -150,14 +155,11 @@ def before() -> str:
 @pages.get("/calls/reasons")
 @guard(Permission.CALL_LOG)
 def reasons() -> Response:
-    """Reasons that begin as typed, by code: what the form's field asks."""
-    locale, typed = acting().locale, request.args.get("q", "")[:100]
-    found = [
-        {"value": code, "label": label, "group": group}
-        for code, label, group, names in _reasons(locale)
-        if begins_a_word(typed, names)
-    ]
-    return jsonify(found[: reference.SUGGESTIONS])
+    """What the form's field asks: reasons that begin as typed (`q`), those of a category (`under`), or these (`codes`);
+    without any of it the categories, to be opened.
+    """
+    asked = {name: request.args.get(name, "")[:2000] for name in ("q", "under", "codes")}
+    return jsonify(pick_reasons(acting().locale, **asked, alone=_("nothing nearer is known")))
 
 
 @pages.get("/calls")
@@ -179,7 +181,7 @@ def list_calls() -> str:
 def _choices(ctx: Context) -> dict[str, Any]:
     country = _country(ctx)
     provinces = reference.list_places(country, reference.country(country).place_levels[0].code)
-    categories = [(code, label) for code, label, group, _names in _reasons(ctx.locale) if group is None]
+    categories = [(code, label) for code, label, group, _names in reasons_in(ctx.locale) if group is None]
     return {
         "provinces": [(place.code, spoken(place.names, ctx.locale)) for place in provinces], "categories": categories
     }  # fmt: skip
@@ -257,7 +259,11 @@ def history(call_id: uuid.UUID) -> str:
         entries.append(item | {"changes": _changes(was, became) if was is not None else None})
         became = was or became
     return render_template(
-        "calls/history.html", call=CallItemOut().dump(call), entries=entries, now=ctx.now, names=_names(ctx.locale)
+        "calls/history.html",
+        call=CallItemOut().dump(call),
+        entries=entries,
+        now=ctx.now,
+        names=reason_names(ctx.locale),
     )
 
 
@@ -281,7 +287,7 @@ def _form(ctx: Context, call_id: uuid.UUID, problem: Exception | None, call: Any
     if "add_children" in request.form or not numbers:
         numbers.append(max(numbers, default=-1) + 1)
     stale = isinstance(problem, Conflict) and problem.code == "stale" and call is not None
-    names = _names(ctx.locale)
+    names = reason_names(ctx.locale)
     return render_template(
         "calls/form.html", form=form, call_id=call_id, numbers=numbers, started=began.isoformat(timespec="seconds"),
         now=ctx.now, names=names, call=CallItemOut().dump(call) if call else None,
@@ -329,7 +335,7 @@ def _resolved(ctx: Context) -> dict[str, Any]:
             raise Invalid("place_unclear", "place_id")
         form["place_id"] = str(found[0].id)
     if reason:
-        codes = [code for code, *_rest, names in _reasons(ctx.locale) if begins_a_word(reason, names[:2])]
+        codes = [code for code, *_rest, names in reasons_in(ctx.locale) if begins_a_word(reason, names[:2])]
         if not codes:
             raise Invalid("category_unknown", "categories")
         form["categories"] = list(dict.fromkeys([*form["categories"], codes[0]]))
@@ -346,10 +352,10 @@ def _judged(ctx: Context, data: dict[str, Any] | None = None) -> dict[str, Any]:
         danger = CallDangerIn().load({})
     codes = dict.fromkeys(request.form.getlist("categories") if data is None else data.get("categories", []))
     typed = [str(source.get(f"children-{number}-age", "")) for number in child_numbers(source)]
-    ages = [int(age) for age in typed if age.lstrip("-").isdecimal() and len(age) < 4]  # noqa: PLR2004
+    ages = [int(age) for age in typed if age.isdecimal() and len(age) < 4]  # noqa: PLR2004
     level, why = judge(danger, codes, ages)
     by_hand = str(source.get("risk_level") or "")
-    names = _names(ctx.locale) if any("value" in reason for reason in why) else {}
+    names = reason_names(ctx.locale) if any("value" in reason for reason in why) else {}
     return {
         "level": level.value, "reasons": why, "names": names, "asked": bool(set(answers.values()) - {"unknown"}),
         "by_hand": by_hand if by_hand in set(RiskLevel) else "",
@@ -368,21 +374,3 @@ def _emergency(ctx: Context) -> list[dict[str, str]]:
 
 def _languages(ctx: Context) -> tuple[str, ...]:
     return reference.country(_country(ctx)).caller_languages
-
-
-def _reasons(locale: str) -> list[tuple[str, str, str | None, list[str]]]:
-    """(code, name, category's name, every name to find it by) of each reason; categories have no category."""
-    terms = reference.list_terms()
-    groups = {term.id: term for term in terms if term.parent_id is None}
-    return [
-        (
-            term.code, spoken(term.names, locale),
-            spoken(group.names, locale) if (group := groups.get(term.parent_id) if term.parent_id else None) else None,
-            [*term.names.values(), *(group.names.values() if group else ())],
-        )
-        for term in terms
-    ]  # fmt: skip
-
-
-def _names(locale: str) -> dict[str, dict[str, str | None]]:
-    return {code: {"label": label, "group": group} for code, label, group, _found in _reasons(locale)}

@@ -81,7 +81,9 @@ def assess_risk(
     found = [*_from_answers(answers), *_from_subcategories(subcategories, policy)]
     found.sort(key=lambda each: -each[0].severity)
     if not found:
-        return Risk(RiskLevel.LOW, (RiskReason(RiskReasonCode.NO_DANGER_FOUND),))
+        asked = any(getattr(answers, name) is not Answer.UNKNOWN for name in answers.__slots__)
+        why = RiskReasonCode.NO_DANGER_FOUND if asked else RiskReasonCode.NOTHING_KNOWN
+        return Risk(RiskLevel.LOW, (RiskReason(why),))
     level, reasons = found[0][0], [reason for _, reason in found]
     young = child_age is not None and child_age < policy.young_below
     if young and RiskLevel.LOW.severity < level.severity < RiskLevel.IMMEDIATE.severity:

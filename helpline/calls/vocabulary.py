@@ -48,6 +48,7 @@ class RiskReasonCode(StrEnum):
     JUDGED = "judged"  # by a person, who gave a reason
     YOUNG_CHILD = "young_child"
     NO_DANGER_FOUND = "no_danger_found"
+    NOTHING_KNOWN = "nothing_known"  # about the danger: no question was answered
 
 
 class CallChannel(StrEnum):

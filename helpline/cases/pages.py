@@ -5,6 +5,7 @@ The case itself is the desk's page (`desk.case_page`), which shows several slice
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +18,13 @@ from werkzeug.wrappers import Response
 from helpline.accounts import queries as accounts
 from helpline.agencies import queries as agencies
 from helpline.agencies.vocabulary import Service
+from helpline.calls import queries as calls
 from helpline.cases import queries, services
 from helpline.cases.commands import AddNote, CloseCase, Consent
 from helpline.cases.schemas import (
     AssignmentIn,
     CallChildOut,
+    CallRiskOut,
     CaseItemOut,
     CaseOut,
     CaseQuery,
@@ -42,6 +45,8 @@ from helpline.foundation.errors import Invalid
 from helpline.foundation.i18n import format_due, format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
+from helpline.reference import queries as reference
+from helpline.reference.rules import spoken
 from helpline.web import frame
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
@@ -78,6 +83,17 @@ GROUPS = [
 
 # What stands above the form that opens a case; the slice that knows doubles registers itself here.
 alike: list[Callable[[uuid.UUID], dict[str, Any]]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Where a kind of obligation is settled, and its words by id; the slice that owns it stands above and adds it."""
+
+    endpoint: str
+    words: Callable[[uuid.UUID], Any]
+
+
+SETTLED: dict[str, Settled] = {}
 
 SENTENCES.update(
     {
@@ -161,12 +177,27 @@ def _open_again(problem: Exception | None, call_id: uuid.UUID) -> str:
         child | {"new_id": request.form.get(f"case_id-{child['id']}") or new_id()}
         for child in CallChildOut(many=True).dump(queries.list_children(call_id))
     ]
+    chosen = request.form.getlist("children") if problem else [child["id"] for child in children]
     return render_template(
-        "cases/open.html", children=children, chosen=request.form.getlist("children"), needs=NEEDS, groups=GROUPS,
+        "cases/open.html", children=children, chosen=chosen, needs=NEEDS, groups=GROUPS, **_danger(call_id),
         teams=[(team.id, team.name) for team in teams if team.active], call_id=call_id, consent=Consent().document(),
         alike=[look(call_id) for look in alike], shut=shut_choices(),
         form=refused(problem, "needs", "consent.withhold", "children", "closed_to"),
     )  # fmt: skip
+
+
+def _danger(call_id: uuid.UUID) -> dict[str, Any]:
+    """How dangerous the call is, why, and whom to ring now."""
+    ctx = acting()
+    call = CallRiskOut().dump(calls.find_posted(call_id))
+    codes = {reason.get("value") for reason in call["risk_reasons"] or []}
+    terms = reference.list_terms() if codes - {None} else ()
+    country = reference.country_of_centre(ctx.actor.centre_id)
+    return {
+        "call": call, "names": {term.code: {"label": spoken(term.names, ctx.locale)} for term in terms},
+        "risk": {"level": call["risk_level"]},
+        "now_numbers": reference.country(country).emergency_numbers if country else (),
+    }  # fmt: skip
 
 
 @pages.route("/calls/<uuid:call_id>/cases/new", methods=["GET", "POST"])
@@ -291,9 +322,17 @@ def move_to_step(case_id: uuid.UUID) -> Response:
     return _back(case_id)
 
 
+def _settled_at(owed: Any) -> dict[str, Any]:
+    """An obligation in words, with the address where it is settled."""
+    settled = SETTLED[owed.source_kind]
+    due = format_when(owed.due_at, acting().now) if owed.due_at else ""
+    named: dict[str, Any] = {f"{owed.source_kind}_id": owed.source_id}
+    return {"what": str(settled.words(owed.source_id)), "href": url_for(settled.endpoint, **named), "due": due}
+
+
 def _close_again(problem: Exception | None, case_id: uuid.UUID) -> str:
     decides = scope_of(acting().actor.role, Permission.CASE_CLOSE) is not Scope.ASSIGNED
-    obligations = queries.list_obligations(case_id)
+    obligations = [_settled_at(each) for each in queries.list_obligations(case_id)]
     return _draw(
         "cases/close.html", case_id, problem, reasons=CLOSE_REASONS, obligations=obligations, decides=decides
     )  # fmt: skip

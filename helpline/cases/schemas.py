@@ -208,6 +208,18 @@ class CallChildOut(RecordOut):
     case_code = f.String(allow_none=True, metadata=ID)
 
 
+class CallRiskOut(RecordOut):
+    """How dangerous a call was judged to be."""
+
+    kind = "call"
+    group = G.RISK
+
+    id = f.UUID(metadata=ID)
+    number = f.Integer(metadata=ID)
+    risk_level = f.String()
+    risk_reasons = f.List(f.Dict(), allow_none=True)
+
+
 class CasePage(Page):
     items = f.List(f.Nested(CaseItemOut), metadata={"group": G.CASE_ADMINISTRATION})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from helpline.agencies.vocabulary import AgencyKind, Service
 from helpline.foundation.access.permissions import Role
 
-CENTRE = ("DEMO", "Demo Helpline (invented data)", "KH")
+CENTRE = ("DEMO", "Demo Helpline (invented data)", "KH", "0000")  # no line in Cambodia answers 0000
 
 # Team → codes of the provinces it covers; the rest is the first team's.
 TEAMS = {

@@ -46,9 +46,9 @@ def is_there() -> bool:
 
 def make_house(now: Context) -> Made:
     """Make centre, teams, staff and agencies, in the open unit of work of the keeper."""
-    code, name, country = cast.CENTRE
+    code, name, country, phone = cast.CENTRE
     ctx = replace(now, now=now.now - HISTORY, timezone="Asia/Phnom_Penh")
-    centre = open_centre(ctx, new_id(), country, code, name)
+    centre = open_centre(ctx, new_id(), country, code, name, phone=phone)
     made = Made(centre.id, centre.timezone)
     made.provinces = {place.code: place for place in reference.list_places(country, "province")}
     for team, codes in cast.TEAMS.items():

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
+from helpline.cases.pages import SETTLED, Settled
 from helpline.followups import queries
 from helpline.followups.schemas import (
     CancelIn,
@@ -46,6 +47,14 @@ _TABS = (
     (ListState.OPEN, _l("Open")), (ListState.OVERDUE, _l("Overdue")), (ListState.ESCALATED, _l("With the supervisor")),
     (ListState.DONE, _l("Done")),
 )  # fmt: skip
+
+
+def _what(followup_id: uuid.UUID) -> str:
+    found = work.find(followup_id)
+    return str(_("Promised: %(what)s", what=KINDS[found.kind])) if found else str(_("A promise"))
+
+
+SETTLED["followup"] = Settled("followups.complete", _what)
 
 SENTENCES.update(
     {

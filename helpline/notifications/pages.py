@@ -56,16 +56,43 @@ def _page(rows: Any, endpoint: str) -> dict[str, Any]:
     return {"messages": MessageOut(many=True).dump(shown), "older": older}
 
 
+# What a message of these templates is about, where that is no case.
+_PLACES = {
+    "audit_broken": "oversight.audit", "factor_changed": "accounts.security", "reading_alert": "oversight.alerts",
+    "witness_late": "oversight.audit",
+}  # fmt: skip
+
+
 @pages.get("/inbox")
 @guard(Permission.MESSAGE_READ)
 def inbox() -> str:
-    """What the service told me, newest first; looking at it marks it read."""
+    """What the service told me, newest first, the new told from the old."""
     ctx = acting()
     page = _page(queries.list_inbox(ctx.actor.id, decode_key(request.args.get("after"))), "notifications.inbox")
-    unread = [message["id"] for message in page["messages"] if message["read_at"] is None]
-    if unread:
-        services.mark_read(ctx, [uuid.UUID(message_id) for message_id in unread])
-    return render_template("notifications/inbox.html", now=ctx.now, **page)
+    return render_template("notifications/inbox.html", now=ctx.now, unread=_unread(), places=_PLACES, **page)
+
+
+@pages.get("/inbox/<uuid:message_id>")
+@guard(Permission.MESSAGE_READ)
+def open_message(message_id: uuid.UUID) -> Response:
+    """Go to what a message of mine is about; it is read then."""
+    message = services.open_message(acting(), message_id)
+    case_id, override_id = (message.params.get(name) for name in ("case_id", "override_id"))
+    if override_id:
+        target = url_for("privacy.show_override", override_id=override_id)
+    elif case_id:
+        target = url_for("desk.case_page", case_id=case_id)
+    else:
+        target = url_for(_PLACES.get(message.template, ".inbox"))
+    return redirect(target, 303)
+
+
+@pages.post("/inbox/read")
+@guard(Permission.MESSAGE_READ)
+def read_all() -> Response:
+    """Mark all of mine as read."""
+    services.mark_all_read(acting())
+    return redirect(url_for(".inbox"), 303)
 
 
 @pages.get("/deliveries")

@@ -142,14 +142,22 @@ def resolve_unknown(ctx: Context, message_id: uuid.UUID, *, arrived: bool) -> No
     record(ctx, "message.resolved", "message", message_id, arrived=arrived)
 
 
-def mark_read(ctx: Context, message_ids: list[uuid.UUID]) -> None:
-    """The recipient has seen these in their inbox."""
+def open_message(ctx: Context, message_id: uuid.UUID) -> Message:
+    """The recipient opens it in their inbox. Raises NotFound("message") for anybody else."""
+    require(ctx, Permission.MESSAGE_READ, message_id)
+    message = _open_message(message_id)
+    if message.recipient_id != ctx.actor.id:
+        raise NotFound("message", message_id)
+    message.read_at = message.read_at or ctx.now
+    db.session.flush()
+    return message
+
+
+def mark_all_read(ctx: Context) -> None:
+    """Everything in the actor's inbox counts as read."""
     require(ctx, Permission.MESSAGE_READ)
-    db.session.execute(
-        update(Message)
-        .where(Message.id.in_(message_ids), Message.recipient_id == ctx.actor.id, Message.read_at.is_(None))
-        .values(read_at=ctx.now)
-    )
+    unread = (Message.recipient_id == ctx.actor.id, Message.read_at.is_(None))
+    db.session.execute(update(Message).where(*unread).values(read_at=ctx.now))
 
 
 def _is_closed_to(message: Message) -> bool:

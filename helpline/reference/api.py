@@ -25,10 +25,11 @@ api = ApiBlueprint("reference", "Places and reasons, shared by every centre.")
 @api.arguments(PlaceQuery, location="query")
 @api.response(200, SuggestionsOut)
 def search_places(query: dict[str, Any]) -> dict[str, Any]:
-    """Places whose name begins so, wider ones first, a dozen at most."""
+    """Places whose name begins so, wider first, a dozen at most; words of what they lie in may follow or precede."""
     ctx = acting()
     country = query["country"] or queries.country_of_centre(ctx.actor.centre_id)
-    found = queries.search_places(country, query["q"]) if country else []
+    near = queries.provinces_of(ctx.actor.team_ids)
+    found = queries.search_places(country, query["q"], near=near) if country else []
     known = queries.places_by_id([place.id for place in found])
     return {"items": [_suggestion(place, known, ctx.locale) for place in found]}
 
@@ -38,8 +39,14 @@ def _suggestion(place: Any, known: Mapping[uuid.UUID, Any], locale: str) -> dict
     return {
         "value": place.id,
         "label": rules.spoken(place.names, locale),
+        "kind": _level(place, locale),
         "detail": ", ".join(reversed(around)) or None,
     }
+
+
+def _level(place: Any, locale: str) -> str:
+    levels = {level.code: level.names for level in queries.country(place.country).place_levels}
+    return rules.spoken(levels.get(place.level, {}), locale)
 
 
 @api.route("/places/<uuid:place_id>", methods=["GET"])

@@ -4,8 +4,10 @@ import functools
 import uuid
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, bindparam, func, select, text, union_all
+from sqlalchemy.orm import aliased
 
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
@@ -13,10 +15,13 @@ from helpline.reference import rules
 from helpline.reference.models import HolidayRow, Place, PlaceKey, Taxonomy, TaxonomyTerm
 
 SUGGESTIONS = 12
+MOST_OF_ONE_NAME = 200
 _country = functools.cache(rules.read_country)
 
 
-_COUNTRY_OF = text("SELECT country FROM centres WHERE id = :id")  # by name: accounts stand above this slice
+# By name: accounts stand above this slice.
+_COUNTRY_OF = text("SELECT country FROM centres WHERE id = :id")
+_COVERED = text("SELECT DISTINCT unnest(places) FROM teams WHERE id = ANY(:ids)")
 
 
 def country_of_centre(centre_id: uuid.UUID | None) -> str | None:
@@ -73,24 +78,67 @@ def list_places(country_code: str, level: str) -> Sequence[Place]:
     return db.session.scalars(statement.order_by(Place.sort)).all()
 
 
-def search_places(country_code: str, words: str, limit: int = SUGGESTIONS) -> list[Place]:
-    """Places whose name in any script begins so, wider ones first; [] for less than one letter."""
-    key = rules.search_key(words)
-    if not key:
+def provinces_of(team_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """The places that these teams cover."""
+    return list(db.session.scalars(_COVERED, {"ids": list(team_ids)})) if team_ids else []
+
+
+def search_places(
+    country_code: str, words: str, limit: int = SUGGESTIONS, near: Sequence[uuid.UUID] = ()
+) -> list[Place]:
+    """Places whose name in any script begins so, also with words of what they lie in; then what lies in the first.
+
+    Wider ones first, of one name those within `near`; [] for less than one letter.
+    """
+    named = [_named(country_code, reading) for reading in rules.readings(words)]
+    if not named:
         return []
-    prefix = (PlaceKey.country == country_code, PlaceKey.key >= key, PlaceKey.key < key + "\U0010ffff")
-    found = (
-        select(PlaceKey.place_id, func.min(PlaceKey.key).label("key"), func.min(PlaceKey.depth).label("depth"))
-        .where(*prefix)
-        .group_by(PlaceKey.place_id)
-        .order_by(func.min(PlaceKey.depth), func.length(func.min(PlaceKey.key)), func.min(PlaceKey.key))
-        .limit(limit)
+    each = union_all(*named).subquery()
+    key, depth = func.min(each.c.key), func.min(each.c.depth)
+    best = (
+        select(each.c.place_id, key.label("key"), depth.label("depth"))
+        .group_by(each.c.place_id)
+        .order_by(depth, func.length(key), key)
+        .limit(MOST_OF_ONE_NAME)
         .subquery()
     )
-    statement = select(Place).join(found, found.c.place_id == Place.id)
-    return list(
-        db.session.scalars(statement.order_by(found.c.depth, func.length(found.c.key), found.c.key, Place.sort))
+    rank = (
+        best.c.depth,
+        func.length(best.c.key),
+        best.c.key,
+        _meets(bindparam(None, list(near), ARRAY(Uuid()))).desc(),
+        Place.sort,
     )
+    statement = select(Place).join(best, best.c.place_id == Place.id).order_by(*rank).limit(limit)
+    found = list(db.session.scalars(statement))
+    return found + _within(found[0], limit - len(found), found) if found else []
+
+
+def _named(country_code: str, reading: tuple[str, ...]) -> Select[uuid.UUID, str, int]:
+    """Keys that begin as the first part, of places that lie in one of each other part."""
+    name, *around = reading
+    statement = select(PlaceKey.place_id, PlaceKey.key, PlaceKey.depth).where(*_begins(PlaceKey, country_code, name))
+    for part in around:
+        outer = aliased(PlaceKey)
+        widest = select(outer.place_id).where(*_begins(outer, country_code, part)).order_by(outer.depth)
+        lies = _meets(func.array(widest.limit(MOST_OF_ONE_NAME).scalar_subquery()))
+        statement = statement.where(PlaceKey.place_id.in_(select(Place.id).where(lies)))
+    return statement
+
+
+def _meets(ids: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a place is one of these, or lies in one."""
+    return Place.path.bool_op("&&")(ids)
+
+
+def _begins(of: type[PlaceKey], country_code: str, key: str) -> tuple[ColumnElement[bool], ...]:
+    return of.country == country_code, of.key >= key, of.key < key + "\U0010ffff"
+
+
+def _within(place: Place, limit: int, but_not: Sequence[Place]) -> list[Place]:
+    known = [other.id for other in but_not]
+    statement = select(Place).where(Place.parent_id == place.id, Place.id.not_in(known)).order_by(Place.sort)
+    return list(db.session.scalars(statement.limit(limit))) if limit > 0 else []
 
 
 def active_taxonomy() -> Taxonomy:

@@ -29,6 +29,8 @@ Names = Mapping[str, str]
 _SYLLABLE = re.compile("([\u1780-\u17b3]?)((?:\u17d2[\u1780-\u17b3]|[\u17b4-\u17d3\u17dd])+)")
 _SUBSCRIPT = re.compile("\u17d2([\u1780-\u17b3])")
 _WORD = re.compile(r"\w+")
+_SPACES = re.compile("[\\s\u200b]+")
+MOST_WORDS = 8
 _DROPPED = dict.fromkeys([0x17B4, 0x17B5, *range(0x17C9, 0x17D4), 0x17DD])
 _ABOVE = frozenset("\u17b7\u17b8\u17b9\u17ba\u17be")
 # Letters that carry no diacritic in Unicode's eyes, and Khmer letters with two encodings.
@@ -253,6 +255,19 @@ def search_key(text: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold().translate(_FOLDED)
     kept = "".join(_plain(char) for char in folded)
     return _SYLLABLE.sub(_canonical_syllable, kept).translate(_DROPPED)
+
+
+def readings(typed: str) -> list[tuple[str, ...]]:
+    """How typed words may name a place, as search keys: its own name first, then names of what it lies in.
+
+    A comma says where the name ends; without one it may be the first words or the last ("svay dangkum siem reap").
+    """
+    named = tuple(filter(None, map(search_key, typed.split(","))))
+    if len(named) != 1:
+        return [named] if named else []
+    words = list(filter(None, map(search_key, _SPACES.split(typed))))[:MOST_WORDS]
+    cuts = [("".join(words[:at]), "".join(words[at:])) for at in range(1, len(words))]
+    return list(dict.fromkeys([named, *cuts, *((last, first) for first, last in cuts)]))
 
 
 def spoken(names: Names, locale: str) -> str:

@@ -10,7 +10,10 @@ _COUNTRY = Regexp(r"^[A-Z]{2}\Z")
 
 
 class PlaceQuery(In):
-    """`q`: the beginning of a name, in any script. `country` (ISO 3166): the actor's own where it is left out."""
+    """`q`: the beginning of a name, in any script; words of what it lies in may stand beside it.
+
+    `country` (ISO 3166): the actor's own where it is left out.
+    """
 
     group = FieldGroup.ACCOUNT
 
@@ -58,6 +61,7 @@ class SuggestionOut(Out):
 
     value = f.UUID(required=True)
     label = f.String(required=True)
+    kind = f.String(allow_none=True, metadata={"description": "What a place is: a province, a village"})
     detail = f.String(allow_none=True)
     group_label = f.String(data_key="group", allow_none=True)
 

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
 from helpline.agencies.vocabulary import Service
+from helpline.cases.pages import NEEDS, SETTLED, Settled
 from helpline.cases.queries import centre_of
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
@@ -37,6 +38,14 @@ from helpline.web.guard import portal as by_link
 
 pages = Blueprint("referrals", __name__, template_folder="templates")
 Problem = HelplineError | ValidationError
+
+
+def _what(referral_id: uuid.UUID) -> str:
+    found = queries.find_referral(referral_id)
+    return str(_("Help sought: %(service)s", service=dict(NEEDS)[found.service])) if found else str(_("Help sought"))
+
+
+SETTLED["referral"] = Settled("referrals.show_referral", _what)
 
 
 @pages.get("/referrals")

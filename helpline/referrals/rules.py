@@ -2,7 +2,8 @@
 
 Each candidate is judged by itself: one that can't serve the need is excluded with the reason; the others get a score
 of digits, the most important first, so that order and score can't disagree and no candidate changes how another
-stands. Nearness comes first, for immediate need being open does. Source: DOMAIN.md (routing by service, coverage,
+stands, but for one thing: who opens only after an answer is due is asked where nobody else can be. Nearness comes
+first, for immediate need being open does. Source: DOMAIN.md (routing by service, coverage,
 age, sex, opening hours, capacity); the steps of each digit and the answer times are this project's own choice.
 """
 
@@ -85,7 +86,10 @@ class Ranked:
 
 def rank(need: Need, agencies: Iterable[Candidate]) -> list[Ranked]:
     """All candidates: those that can be asked first, best first; then the excluded. Ties go by agency id."""
-    judged = [_judge(need, agency) for agency in agencies]
+    candidates = list(agencies)
+    judged = [_judge(need, agency) for agency in candidates]
+    if best(judged) is None:
+        judged = [_judge(need, agency, may_open_late=True) for agency in candidates]
     return sorted(judged, key=lambda each: (each.excluded is not None, -each.score, each.agency_id))
 
 
@@ -94,8 +98,10 @@ def best(ranked: Iterable[Ranked]) -> Ranked | None:
     return next((each for each in ranked if each.excluded is None), None)
 
 
-def _judge(need: Need, agency: Candidate) -> Ranked:
+def _judge(need: Need, agency: Candidate, *, may_open_late: bool = False) -> Ranked:
     excluded = _excluded(need, agency)
+    if excluded is None and not may_open_late and _opens_too_late(need, agency):
+        excluded = Exclusion.OPENS_TOO_LATE
     if excluded is not None:
         return Ranked(agency.agency_id, excluded=excluded)
     near, opening = _nearness(need, agency), _opening(need, agency)
@@ -125,6 +131,12 @@ def _excluded(need: Need, agency: Candidate) -> Exclusion | None:
         (agency.silent_before, Exclusion.SILENT_BEFORE),
     )
     return next((exclusion for holds, exclusion in checks if holds), None)
+
+
+def _opens_too_late(need: Need, agency: Candidate) -> bool:
+    """Its silence would be certain. Unknown hours say nothing."""
+    opening = opens_next(agency.hours, need.when, agency.tz, agency.holidays)
+    return opening is not None and opening >= utc(need.when) + ANSWER_WITHIN[need.urgency][1]
 
 
 _Part = tuple[int, list[RankReason]]
@@ -184,7 +196,8 @@ def _steps(length: timedelta, steps: tuple[timedelta, ...]) -> int:
     return _BEST - sum(length > step for step in steps)
 
 
-# By when an agency should answer: so long after it opens, but never later than the second length from now.
+# By when an agency should answer: so long after it opens, and no later than the second length from now. One that opens
+# only then is passed over; where it is asked all the same, its time runs from its opening.
 ANSWER_WITHIN: Mapping[Urgency, tuple[timedelta, timedelta]] = MappingProxyType(
     {
         Urgency.IMMEDIATE: (_HOUR, _HOUR),
@@ -206,7 +219,10 @@ def answer_by(urgency: Urgency, now: datetime, opening: datetime | None) -> date
     """When silence counts as a no. `opening` is when the agency next opens (`opens_next`); None: not known."""
     after_opening, at_most = ANSWER_WITHIN[urgency]
     latest = utc(now) + at_most
-    return latest if opening is None else min(latest, utc(opening) + after_opening)
+    if opening is None:
+        return latest
+    in_time = utc(opening) + after_opening
+    return in_time if utc(opening) >= latest else min(latest, in_time)
 
 
 _S = ReferralState

@@ -245,4 +245,5 @@ _EXCLUSIONS: dict[str, Callable[[], str]] = {
     "full": lambda: _("full"),
     "declined_before": lambda: _("declined already"),
     "silent_before": lambda: _("did not answer before"),
+    "opens_too_late": lambda: _("opens only after an answer is needed"),
 }

@@ -82,6 +82,7 @@ class Exclusion(StrEnum):
     NO_ADDRESS = "no_address"
     DECLINED_BEFORE = "declined_before"
     SILENT_BEFORE = "silent_before"
+    OPENS_TOO_LATE = "opens_too_late"  # only after its answer would be due; asked where nobody else is left
 
 
 class RankReasonCode(StrEnum):

@@ -44,6 +44,7 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix", "keys"),
     Role.AUDITOR: ("audit", "alerts", "overrides", "matrix"),
 }
+_ALSO = {"call": ("calls.write", "calls.log_call"), "cases": ("cases.open_case",)}  # pages of an entry elsewhere
 ROLE_LABELS = {
     Role.OPERATOR: _l("Operator"), Role.CASEWORKER: _l("Caseworker"), Role.TEAM_SUPERVISOR: _l("Team supervisor"),
     Role.SUPERVISOR: _l("Supervisor"), Role.ADMIN: _l("Administrator"), Role.AUDITOR: _l("Auditor"),
@@ -76,7 +77,7 @@ def _rail(role: str) -> list[RailEntry]:
         if endpoint in current_app.view_functions:
             url = url_for(endpoint)
             within = url != "/" and request.path.startswith(f"{url}/")
-            current = request.path == url or within or (key == "call" and request.endpoint == "calls.write")
+            current = request.path == url or within or request.endpoint in _ALSO.get(key, ())
             # An error page is drawn after its unit of work has ended: nothing can be counted there.
             count = counts[key]() if key in counts and current_context() is not None else 0
             entries.append(RailEntry(endpoint, url, str(label), icon, count, current))

@@ -46,7 +46,8 @@ DOORS = {
         accounts.open_again accounts.factor accounts.give_factor accounts.security accounts.confirm accounts.set_up
         accounts.begin_authenticator accounts.authenticator accounts.confirm_authenticator accounts.new_passkey
         accounts.add_passkey accounts.make_recovery_codes accounts.remove_factor accounts.end_other_sessions
-        notifications.inbox api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
+        notifications.inbox notifications.open_message notifications.read_all
+        api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
         api_accounts.create_token api_accounts.revoke_token api_accounts.get_centre api_accounts.list_teams
         api_accounts.list_users api_notifications.list_messages api_reference.search_places api_reference.get_place
         api_reference.get_taxonomy api_reference.search_terms""",

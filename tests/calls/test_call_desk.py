@@ -149,3 +149,68 @@ def test_no_address_holds_what_was_typed(page):
     expect(page.locator("[data-draft-status][data-state=both]")).to_be_visible()
     assert asked
     assert not [url for url in asked if "Zephyrine" in url or "345" in url or "Quillfeather" in url]
+
+
+def option(page, text):
+    return page.locator("[role=option]", has_text=text).first
+
+
+def test_reasons_are_browsed_by_keyboard_and_offered_where_words_fit_nothing(page):
+    taken(page)
+    why = page.get_by_role("combobox", name="Why")
+    why.focus()
+    expect(page.locator("#categories-list [role=option]")).to_have_count(10)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(option(page, "All categories")).to_be_visible()
+    expect(option(page, "Neglect")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#categories-list [aria-selected=true]")).to_contain_text("Violence")
+    page.keyboard.type("hits him")
+    expect(page.locator("#categories ~ .none")).to_have_text("Nothing is called so. Choose from these:")
+    expect(page.locator("#categories-list [role=option]")).to_have_count(10)
+    option(page, "Violence").click()
+    option(page, "Neglect").click()
+    expect(page.locator(".picks")).to_contain_text("Violence Neglect")
+    expect(page.locator("#categories ~ .none")).to_be_hidden()
+
+
+def test_what_was_chosen_is_named_in_the_language_of_the_page(page):
+    taken(page)
+    page.get_by_role("combobox", name="Why").fill("neglect")
+    option(page, "Neglect").click()
+    expect(page.locator("[data-draft-status][data-state=both]")).to_be_visible()
+    address = page.url
+    page.goto("/language/km")
+    page.goto(address)
+    expect(page.locator("form[data-draft-ready]")).to_be_visible()
+    expect(page.locator(".picks input[value='violence.neglect']")).to_be_checked()
+    expect(page.locator(".picks")).not_to_contain_text("Neglect")
+
+
+def test_a_place_is_found_by_what_it_lies_in_and_nothing_found_is_said(page):
+    taken(page)
+    where = page.get_by_role("combobox", name="Where the child is now")
+    where.fill("svay dangkum siem reap")
+    expect(option(page, "Commune · Siem Reab, Siemreap")).to_be_visible()
+    where.fill("zzzz")
+    expect(page.locator("#place_id ~ .none")).to_be_visible()
+
+
+def test_on_a_phone_a_call_begins_at_the_top_of_its_page(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/calls/new")
+    expect(page.locator("form[data-draft-ready]")).to_be_visible()
+    expect(page.get_by_role("link", name="Park")).to_be_in_viewport()
+    assert page.evaluate("window.scrollY") == 0
+
+
+def test_leaving_puts_another_page_in_the_place_of_this_one(page):
+    taken(page)
+    length = page.evaluate("history.length")
+    for _ in range(3):
+        page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Weather")).to_be_visible()
+    assert page.evaluate("location.pathname") == "/leave/"
+    assert page.evaluate("history.length") == length

@@ -89,6 +89,11 @@ def test_posting_twice_makes_one_call(client, operator, rows):
         ({"categories_text": "Xyzzy"}, "No reason is called so"),
         ({"risk_level": "low"}, "Say why"),
         ({"children-3-age": "nine"}, "Write a whole number"),
+        ({"children-3-age": "-1"}, "For a child not yet born leave it empty"),
+        ({"children-3-age": "200"}, "Write the age in years, 0 to 120."),
+        ({"caller.age": "-1"}, "Write the age in years, from 0."),
+        ({"caller.phone": "hello"}, "This is no phone number"),
+        ({"caller.phone": "her sister, 012 345 678"}, "This is no phone number"),
         ({"started_at": "yesterday"}, "Write a date and time"),
     ],
 )
@@ -100,6 +105,67 @@ def test_what_was_typed_is_kept_when_an_answer_needs_another_look(client, operat
     assert page.text.count(CANARY) >= 3
     assert 'name="children-3-gender" value="male" checked' in page.text
     assert rows("SELECT count(*) FROM calls WHERE id = %s", call_id) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "phone", ["117", "+855 (0)12-345.678", "012 34 56 78 / 011 222 333", "០១២ ៣៤៥ ៦៧៨", "012345678 ext 9"]
+)
+def test_a_number_is_taken_however_it_is_written(client, operator, phone):
+    assert post(client, "/calls", **typed(new_id(), **{"caller.phone": phone})).status_code == 303
+
+
+def test_a_child_not_yet_born_is_a_choice_and_stays_one_when_corrected(client, operator, world, rows):
+    call_id = new_id()
+    answer = post(client, "/calls", **typed(call_id, **{"children-0-age": "", "children-0-age_known": "unborn"}))
+    assert answer.status_code == 303
+    assert rows("SELECT age_band FROM call_children WHERE call_id = %s ORDER BY position LIMIT 1", call_id) == [
+        ("unborn",)
+    ]
+    assert "not yet born" in client.get(f"/calls/{call_id}").text
+    form = client.get(f"/calls/{call_id}/correction").text
+    assert '<option value="unborn" selected>' in form
+    assert 'value="-1"' not in form
+
+
+def test_what_was_asked_and_not_known_is_told_and_an_empty_call_claims_nothing(client, operator):
+    call_id, empty = new_id(), new_id()
+    post(client, "/calls", **typed(call_id, **{"danger.suicide_thoughts": "unknown"}))
+    page = client.get(f"/calls/{call_id}").text
+    assert "Thinks of suicide? not known" in page
+    post(client, "/calls", call_id=str(empty), end="log")
+    page = client.get(f"/calls/{empty}").text
+    assert "nothing is known yet about the danger" in page
+    assert "nothing said so far" not in page
+
+
+def test_reasons_can_be_browsed_from_category_to_reason_and_named_in_another_language(client, operator):
+    tops = client.get("/calls/reasons").json
+    assert len(tops) == 10
+    assert all(top["within"] and top["group"] is None for top in tops)
+    under = client.get("/calls/reasons?under=violence").json
+    assert under[0]["value"] == "violence"
+    assert "violence.neglect" in {item["value"] for item in under}
+    assert not any(item["within"] for item in under)
+    assert client.get("/calls/reasons?q=hits+him").json == []
+    client.get("/language/km")
+    [named] = client.get("/calls/reasons?codes=violence.neglect").json
+    assert (named["value"], named["label"].isascii()) == ("violence.neglect", False)
+
+
+def test_a_call_without_a_reason_to_void_it_asks_in_its_own_dialog(client, world, operator):
+    call_id = new_id()
+    post(client, "/calls", **typed(call_id))
+    page = post(client, f"/calls/{call_id}/void", version="1")
+    assert page.status_code == 422
+    dialog = re.search(r'<div class="ask-first" id="void".*?</form>', page.text, re.DOTALL)[0]
+    assert "data-open" in dialog
+    assert "This is needed." in dialog
+    assert page.text.count("This is needed.") == 1
+
+
+def test_after_an_error_the_rail_still_says_where_one_is(client, operator):
+    page = post(client, "/calls", **typed(new_id(), **{"caller.phone": "hello"})).text
+    assert re.search(r'<nav class="rail".*?<a href="/" aria-current="page">', page, re.DOTALL)
 
 
 def test_without_script_a_place_and_a_reason_are_found_by_name(client, operator, rows, database_urls):

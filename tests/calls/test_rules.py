@@ -37,6 +37,8 @@ def judged(subcategories=(), age=None, **given_answers):
         ({"hurt": UNKNOWN, "near_person_feared": YES}, RiskLevel.HIGH, Why.MAYBE_HURT_NEAR_PERSON_FEARED),
         ({"near_person_feared": YES}, RiskLevel.MEDIUM, Why.NEAR_PERSON_FEARED),
         ({}, RiskLevel.LOW, Why.NO_DANGER_FOUND),
+        (dict.fromkeys(ALL_NO, UNKNOWN), RiskLevel.LOW, Why.NOTHING_KNOWN),
+        (dict.fromkeys(ALL_NO, UNKNOWN) | {"hurt": NO}, RiskLevel.LOW, Why.NO_DANGER_FOUND),
         ({"suicide_means": YES}, RiskLevel.LOW, Why.NO_DANGER_FOUND),
     ],
 )

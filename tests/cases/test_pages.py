@@ -1,10 +1,15 @@
 """The pages of cases: what a form asks, what it keeps when it is refused, and what it must not show."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from helpline.agencies.vocabulary import Service
+from helpline.followups.commands import AddFollowUp
+from helpline.followups.services import work
+from helpline.followups.vocabulary import FollowUpKind
+from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
 from tests.factories.accounts import make_user, sign_in
 from tests.factories.cases import assign, make_call, open_case
@@ -59,6 +64,26 @@ def test_who_has_no_part_has_no_list(client, world, a_case, role):
 def test_an_empty_list_says_what_will_be_there(client, world):
     sign_in(client, world.caseworker)
     assert "No case fits." in main_of(client.get("/cases"))
+
+
+def test_opening_says_how_dangerous_the_call_is_and_ticks_every_child(client, world):
+    call = make_call(world.operator, place=world.province)
+    sign_in(client, world.operator)
+    html = main_of(client.get(f"/calls/{call.id}/cases/new"))
+    assert 'class="risk high"' in html
+    assert html.count('name="children"') == html.count(" checked><span>") > 0
+
+
+def test_what_must_be_settled_first_is_named_with_its_link_and_nothing_filled_can_only_fail(client, app, world, given):
+    owed = new_id()
+    with app.app_context(), unit_of_work(world.caseworker.ctx()) as ctx:
+        work.add(ctx, AddFollowUp(owed, given, FollowUpKind.VISIT, ctx.now + timedelta(days=1)))
+    sign_in(client, world.caseworker)
+    html = main_of(client.get(f"/cases/{given}/closing"))
+    assert f'href="/followups/{owed}"' in html
+    assert "Promised: Visit" in html
+    assert html.count("btn main") == 1
+    assert "Ask to close<" not in html.replace("Ask to close the case", "")
 
 
 def test_a_case_opens_from_a_call_for_its_child(client, world, fill, rows):

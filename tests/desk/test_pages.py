@@ -119,7 +119,9 @@ def test_what_a_caseworker_wrote_on_a_follow_up_stands_where_it_was_done(client,
             done = CompleteFollowUp(followup_id, 1, Outcome.REACHED, "She sleeps at her aunt's now")
             work.complete(ctx, done)
     html = page_for(client, world.caseworker, given).get_data(as_text=True)
-    assert "She sleeps at her aunt&#39;s now" in html.partition("What happened")[2]
+    told = html.partition("What happened")[2]
+    assert "She sleeps at her aunt&#39;s now" in told
+    assert f'<a class="what" href="/followups/{followup_id}">Done: Visit</a> reached' in told
 
 
 def test_what_happened_can_be_narrowed_and_paged(client, app, world, given):

@@ -154,10 +154,13 @@ def test_a_higher_risk_brings_what_is_open_nearer_and_a_lower_one_gives_time(wor
     assert standing(world, case_id)["contact"].due_at >= before["contact"].due_at - D
 
 
-def test_a_noted_contact_settles_the_first_response_then_the_regular_contact(world, planned):
+def test_a_noted_contact_settles_the_first_response_then_the_regular_contact(world, planned, rows):
     case_id = planned(risk="high")
     do(world.caseworker, cases.add_note, AddNote(new_id(), case_id, NoteKind.CONTACT, "Reached"))
     system(planning.note_contact, case_id, first=True)
+    assert not rows("SELECT 1 FROM case_events WHERE case_id = %s AND action = 'followup.completed'", case_id), (
+        "the note itself stands in the timeline"
+    )
     after = standing(world, case_id)
     assert "first_response" not in after
     contact = after["contact"]

@@ -70,9 +70,12 @@ def test_the_inbox_says_it_in_words_and_leads_to_the_case(client, make_person, q
     queue(person)
     page = client.get("/inbox")
     assert "Case HC-7 was given to you" in page.text
-    assert "Open the case" in page.text
+    assert "Mark all as read" in page.text
+    assert '<li class="new">' in client.get("/inbox").text, "looking at the list reads nothing"
+    opened = client.get(re.search(r'href="(/inbox/[^"]+)"', page.text)[1])
+    assert opened.location.startswith("/cases/")
     assert '<li class="new">' in page.text
-    assert '<li class="new">' not in client.get("/inbox").text  # seen, and so read
+    assert '<li class="new">' not in client.get("/inbox").text  # opened, and so read
     assert rows("SELECT count(*) FROM messages WHERE recipient_id = %s AND read_at IS NOT NULL", person.id) == [(1,)]
 
 

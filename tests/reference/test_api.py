@@ -25,6 +25,7 @@ def test_places_of_the_own_country_with_what_they_lie_in(inside):
     items = inside.get("/api/v1/places?q=siem").json["items"]
     assert items[0]["label"] == "Siemreap"
     assert items[0]["detail"] is None
+    assert items[0]["kind"] == "Province"
     assert any("Siemreap" in (item["detail"] or "") for item in items)
 
 

@@ -93,6 +93,41 @@ def test_the_other_country_is_not_searched():
     assert queries.search_places("AR", "cordoba")[0].names["es"] == "Córdoba"
 
 
+def _names(found):
+    return [(place.level, place.names["en"]) for place in found]
+
+
+@pytest.mark.usefixtures("unit")
+@pytest.mark.parametrize(
+    "typed",
+    ["svay dangkum siem reap", "siem reap svay dangkum", "Svay Dangkum, Siem Reab, Siemreap", "ស្វាយដង្គំ សៀមរាប"],
+)
+def test_a_place_is_found_with_words_of_what_it_lies_in(typed):
+    assert _names(queries.search_places("KH", typed))[0] == ("commune", "Svay Dankum")
+
+
+@pytest.mark.usefixtures("unit")
+def test_words_of_what_a_place_does_not_lie_in_exclude_it():
+    assert queries.search_places("KH", "svay dangkum battambang") == []
+    assert queries.search_places("KH", "Svay Dangkum, Battambang") == []
+
+
+@pytest.mark.usefixtures("unit")
+def test_after_a_place_stands_what_lies_in_it():
+    found = queries.search_places("KH", "siem reap")
+    assert _names(found)[0] == ("province", "Siemreap")
+    inside = [place for place in found if place.parent_id == found[0].id]
+    assert "Siem Reab" in " ".join(place.names["en"] for place in inside)
+    assert {place.level for place in inside} == {"district"}
+
+
+@pytest.mark.usefixtures("unit")
+def test_of_one_name_the_place_nearby_comes_first():
+    same = [place for place in queries.search_places("KH", "samraong", 50) if place.level == "commune"]
+    again = queries.search_places("KH", "samraong", 50, near=[same[-1].path[0]])
+    assert next(place.path[0] for place in again if place.level == "commune") == same[-1].path[0] != same[0].path[0]
+
+
 @pytest.mark.usefixtures("unit")
 def test_a_path_runs_from_the_province_to_the_village():
     village = queries.list_places("KH", "village")[7000]

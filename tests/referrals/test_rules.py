@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpline.calls.vocabulary import RiskLevel
-from helpline.foundation.calendar import ALWAYS_OPEN, OpeningHours, Span
+from helpline.foundation.calendar import ALWAYS_OPEN, OpeningHours, Span, opens_next
 from helpline.foundation.errors import Conflict
 from helpline.people.vocabulary import Gender
 from helpline.referrals.rules import (
+    ANSWER_WITHIN,
     ENDED,
     TRANSITIONS,
     URGENCY,
@@ -156,12 +157,19 @@ def test_an_excluded_agency_is_never_chosen_and_everyone_is_accounted_for(need, 
 # In which order
 
 
+def in_time(ranked, *, but_not=None):
+    return [r for r in ranked if r.excluded is not Exclusion.OPENS_TOO_LATE and r.agency_id != but_not]
+
+
 @given(needs, directories, candidates, st.randoms())
-def test_a_worse_agency_never_changes_how_the_others_stand(need, agencies, late, random):
+def test_another_agency_never_changes_how_the_others_stand_but_for_those_that_open_too_late(
+    need, agencies, late, random
+):
     before = rank(need, agencies)
     if late.agency_id not in {a.agency_id for a in agencies}:
-        after = [r for r in rank(need, [late, *agencies]) if r.agency_id != late.agency_id]
-        assert after == before
+        after = in_time(rank(need, [late, *agencies]), but_not=late.agency_id)
+        passed_over = {r.agency_id for r in rank(need, [late, *agencies])} - {r.agency_id for r in after}
+        assert after == [r for r in in_time(before) if r.agency_id not in passed_over]
     shuffled = list(agencies)
     random.shuffle(shuffled)
     assert rank(need, shuffled) == before
@@ -205,6 +213,31 @@ def test_soft_rules_put_one_before_the_other(better, worse):
 def test_who_opens_sooner_comes_first_in_hours_not_only_in_days():
     sooner = OpeningHours((Span(1, time(2), time(5)),))  # Tuesday, in under five hours
     assert winner(NEED, other(1, hours=OFFICE), other(2, hours=sooner)) == 2
+
+
+def test_who_opens_only_after_the_answer_is_due_is_passed_over_and_says_why():
+    closed, is_open = other(1, hours=OFFICE), other(2, hours=ALWAYS_OPEN, nationwide=True, coverage=frozenset())
+    need = needing(urgency=Urgency.IMMEDIATE, when=MONDAY_NIGHT)
+    assert winner(need, closed, is_open) == 2
+    assert {r.agency_id.int: r.excluded for r in rank(need, [closed, is_open])} == {
+        1: Exclusion.OPENS_TOO_LATE, 2: None
+    }  # fmt: skip
+    assert winner(need, closed, other(2, hours=ALWAYS_OPEN, silent_before=True)) == 1, "nobody else is left"
+
+
+@given(needs, directories)
+def test_nobody_is_asked_who_must_be_silent_while_somebody_else_can_answer(need, agencies):
+    ranked, by_id = rank(need, agencies), {a.agency_id: a for a in agencies}
+
+    def can_answer(agency):
+        opening = opens_next(agency.hours, need.when, agency.tz, agency.holidays)
+        return opening is None or opening < need.when + ANSWER_WITHIN[need.urgency][1]
+
+    chosen = best(ranked)
+    if chosen is not None and not can_answer(by_id[chosen.agency_id]):
+        assert all(r.excluded or not can_answer(by_id[r.agency_id]) for r in ranked)
+        assert all(r.excluded is not Exclusion.OPENS_TOO_LATE for r in ranked)
+    assert chosen is not None or all(r.excluded is not Exclusion.OPENS_TOO_LATE for r in ranked)
 
 
 def test_for_immediate_need_being_open_outweighs_being_near():
@@ -257,17 +290,20 @@ def test_holidays_count_where_the_agency_is():
     ("urgency", "opens_in", "hours"),
     [
         (Urgency.IMMEDIATE, 0, 1),
-        (Urgency.IMMEDIATE, 10, 1),
+        (Urgency.IMMEDIATE, 0.5, 1),
+        (Urgency.IMMEDIATE, 1, 2),
+        (Urgency.IMMEDIATE, 10, 11),
         (Urgency.IMMEDIATE, None, 1),
         (Urgency.URGENT, 0, 4),
         (Urgency.URGENT, 10, 14),
-        (Urgency.URGENT, 60, 24),
+        (Urgency.URGENT, 22, 24),
+        (Urgency.URGENT, 60, 64),
         (Urgency.URGENT, None, 24),
         (Urgency.ROUTINE, 10, 58),
-        (Urgency.ROUTINE, 400, 168),
+        (Urgency.ROUTINE, 400, 448),
     ],
 )
-def test_time_to_answer_counts_from_opening_and_has_an_end(urgency, opens_in, hours):
+def test_time_to_answer_counts_from_opening_and_ends_in_time_unless_it_opens_only_then(urgency, opens_in, hours):
     opening = None if opens_in is None else MONDAY_NIGHT + opens_in * HOUR
     assert answer_by(urgency, MONDAY_NIGHT, opening) == MONDAY_NIGHT + hours * HOUR
 

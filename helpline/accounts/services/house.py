@@ -34,7 +34,9 @@ def create_centre(ctx: Context, centre_id: uuid.UUID, country: str, command: Sav
     return queries.get_centre(centre_id)
 
 
-def open_centre(ctx: Context, centre_id: uuid.UUID, country: str, code: str, name: str) -> Centre:
+def open_centre(
+    ctx: Context, centre_id: uuid.UUID, country: str, code: str, name: str, *, phone: str = ""
+) -> Centre:  # fmt: skip
     """The keeper's: a centre with its country's time zone, and those of its languages that we speak. Raises Invalid."""
     if country not in reference.list_countries():
         raise Invalid("country_unknown", "country", known=reference.list_countries())
@@ -42,7 +44,7 @@ def open_centre(ctx: Context, centre_id: uuid.UUID, country: str, code: str, nam
         raise Invalid("required", "centre_name")
     known = reference.country(country)
     languages = tuple(one for one in known.languages if one in LANGUAGES) or LANGUAGES[:1]
-    return create_centre(ctx, centre_id, country, SaveCentre(name.strip(), code, known.time_zone.key, languages))
+    return create_centre(ctx, centre_id, country, SaveCentre(name.strip(), code, known.time_zone.key, languages, phone))
 
 
 def edit_centre(ctx: Context, version: int, command: SaveCentre) -> Centre:

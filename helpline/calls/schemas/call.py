@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from marshmallow import fields as f
 from marshmallow import post_load
 from marshmallow.validate import Length, Regexp
@@ -22,6 +23,14 @@ WORDS, LINE = Length(max=20_000), Length(max=200)
 MOST = 20
 
 
+class Age(Range):
+    """In years; one below zero, before birth, is a code and no answer that a person would be asked for."""
+
+    def _format_error(self, value: Any, message: str) -> str:
+        del value, message
+        return str(_l("Write the age in years, 0 to %(max)s.", max=self.max))
+
+
 def _line(group: dict[str, FieldGroup], **more: Any) -> f.String:
     return f.String(load_default=None, allow_none=True, validate=LINE, metadata=group, **more)
 
@@ -33,7 +42,7 @@ class CallPersonIn(In):
 
     name = _line(WHO)
     phone = _line(CONTACT)
-    age = f.Integer(load_default=None, allow_none=True, strict=False, validate=Range(min=-1, max=120))
+    age = f.Integer(load_default=None, allow_none=True, strict=False, validate=Age(min=-1, max=120))
     age_known = f.Enum(AgeKnown, by_value=True, load_default=None, allow_none=True)
     gender = f.Enum(Gender, by_value=True, load_default=Gender.UNKNOWN)
     language = f.String(load_default=None, allow_none=True, validate=Regexp(LANGUAGE), metadata=WHO)

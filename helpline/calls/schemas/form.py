@@ -8,8 +8,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from helpline.calls.vocabulary import CallDetail, PersonRow
+from helpline.foundation.errors import Invalid
+from helpline.people.vocabulary import AgeKnown
 
 LISTS = ("categories", "actions")
+UNBORN_AGE = -1
+UNBORN = "unborn"  # a choice of the form beside the age; elsewhere an age below zero
+_FEWEST_DIGITS, _MOST_LETTERS = 3, 3  # of a number however it is written: "117", "012 34 56 78 ext 9"
 TIMES = ("started_at", "ended_at")
 _CHILD = re.compile(r"children-(\d{1,4})-(\w+)")
 _LONGEST_CALL = timedelta(hours=12)
@@ -26,7 +31,10 @@ def child_numbers(names: Iterable[str]) -> list[int]:
 
 
 def call_data(form: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    """What was posted (`web.forms.posted`) as a CallIn or CorrectionIn takes it."""
+    """What was posted (`web.forms.posted`) as a CallIn or CorrectionIn takes it.
+
+    Raises Invalid("age_negative" | "age_unborn" | "phone_unlike") beside the form's own field.
+    """
     data = {name: value for name, value in form.items() if not _CHILD.fullmatch(name) and not name.endswith("_text")}
     for name in ("end", "reopen"):
         data.pop(name, None)
@@ -37,7 +45,29 @@ def call_data(form: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     for name, value in form.items():
         if found := _CHILD.fullmatch(name):
             children[int(found[1])][found[2]] = value
+    for number, child in children.items():
+        _tell_unborn(child, f"children-{number}-age")
+    if isinstance(caller := form.get("caller"), dict):
+        _check_caller(caller)
     return data | {"children": [_without_text(child) for child in children.values()]}
+
+
+def _tell_unborn(child: dict[str, Any], field: str) -> None:
+    unborn, age = child.get("age_known") == UNBORN, str(child.get("age", "")).strip()
+    if age.startswith("-") or (unborn and age):
+        raise Invalid("age_unborn", field)
+    if unborn:
+        child |= {"age": UNBORN_AGE, "age_known": AgeKnown.EXACT.value}
+
+
+def _check_caller(caller: Mapping[str, Any]) -> None:
+    """Only here: what old logs and other programs call a phone number is kept as they give it."""
+    phone = str(caller.get("phone", ""))
+    digits, letters = sum(map(str.isdecimal, phone)), sum(map(str.isalpha, phone))
+    if phone and (digits < _FEWEST_DIGITS or letters > _MOST_LETTERS):
+        raise Invalid("phone_unlike", "caller.phone")
+    if str(caller.get("age", "")).strip().startswith("-"):
+        raise Invalid("age_negative", "caller.age")
 
 
 def _without_text(child: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +120,8 @@ def typed_from(call: CallDetail, zone: ZoneInfo, spoken: Callable[[Mapping[str, 
         data |= {f"caller.{name}": _shown(call.caller, name) for name in _PERSON}
     for number, child in enumerate(call.people):
         data |= {f"children-{number}-{name}": _shown(child, name) for name in _PERSON}
+        if child.age is not None and child.age < 0:
+            data |= {f"children-{number}-age": "", f"children-{number}-age_known": UNBORN}
         data[f"children-{number}-person_id"] = str(child.id)
         if call.caller and call.caller.id == child.id:
             del data[f"children-{number}-phone"]

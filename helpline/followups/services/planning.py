@@ -56,7 +56,7 @@ def reassign(ctx: Context, case_id: uuid.UUID) -> None:
         return
     for followup in queries.open_of_case(case_id):
         if followup.kind == FollowUpKind.ASSIGNMENT:
-            settle(ctx, followup, Outcome.DONE)
+            settle(ctx, followup, Outcome.DONE, told=True)
         elif followup.caseworker_id != case.caseworker_id:
             followup.caseworker_id, followup.team_id, followup.reminded_at = case.caseworker_id, case.team_id, None
             followup.version += 1
@@ -104,7 +104,7 @@ def note_contact(ctx: Context, case_id: uuid.UUID, *, first: bool) -> None:
     kind = FollowUpKind.FIRST_RESPONSE if first else FollowUpKind.CONTACT
     for followup in queries.open_of_case(case_id):
         if followup.kind == kind:
-            settle(ctx, followup, Outcome.REACHED)
+            settle(ctx, followup, Outcome.REACHED, told=True)
             if not first and case.status == CaseStatus.OPEN:
                 due = rules.next_due(RiskLevel(case.risk_level), ctx.now, working_time(case, ctx.now))
                 add_planned(ctx, case, kind, due)
@@ -167,23 +167,24 @@ def schedule(ctx: Context, followup: FollowUp, due_at: datetime, tz: ZoneInfo) -
     followup.version += 1
 
 
-def settle(ctx: Context, followup: FollowUp, outcome: Outcome) -> None:
-    """It is done, by the actor; a system actor only notes that it was."""
+def settle(ctx: Context, followup: FollowUp, outcome: Outcome, *, told: bool = False) -> None:
+    """It is done, by the actor; a system actor only notes that it was. `told`: the case's timeline says so already."""
     followup.state, followup.outcome, followup.done_at = FollowUpState.DONE, outcome, ctx.now
     followup.done_by = ctx.actor.id if ctx.actor.centre_id else None
     followup.version += 1
     db.session.flush()
     cases.settle_obligation(ctx, followup.id)
-    tell(ctx, followup, "followup.completed", outcome=outcome.value)
+    tell(ctx, followup, "followup.completed", told=told, outcome=outcome.value)
     publish(ctx, events.FollowUpCompleted(
         followup.id, followup.case_id, followup.centre_id, followup.kind, outcome.value
     ))  # fmt: skip
 
 
-def tell(ctx: Context, followup: FollowUp, action: str, **details: Any) -> None:
+def tell(ctx: Context, followup: FollowUp, action: str, *, told: bool = False, **details: Any) -> None:
     """The same deed for the case's timeline and for the audit."""
     line = {"followup_id": str(followup.id), "kind": followup.kind, "due_at": followup.due_at.isoformat()} | details
-    cases.add_event(ctx, followup.case_id, action, line, centre_id=followup.centre_id)
+    if not told:
+        cases.add_event(ctx, followup.case_id, action, line, centre_id=followup.centre_id)
     record(ctx, action, "followup", followup.id, centre_id=followup.centre_id, what=followup.kind, **details)
 
 

@@ -1,8 +1,11 @@
 // [data-combobox] with a text input inside becomes an ARIA 1.2 combobox fed by GET data-source?q=…, which answers
-// [{value, label, detail?, group?}] or {items: […]}. Typed words stand in an address: use it for places and categories, never for people.
+// [{value, label, kind?, detail?, group?}] or {items: […]}. Typed words stand in an address: use it for places and categories, never for people.
+// With data-browse the source answers without words too: what has `within: true` opens (?under=value) instead of being chosen; ?codes=… names what is chosen anew.
 // Single: the choice goes to input[type=hidden][data-value]. Multi ([data-multi]): checked checkboxes in ul.picks, the first is the main one.
 // Without this file the text field is posted as it is and the server resolves it.
 import { enhance, say, word } from "./dom.js";
+
+const ROOM = 360; // px that the list and the foot of a page need
 
 const node = (tag, attrs = {}, ...children) => {
   const el = document.createElement(tag);
@@ -32,6 +35,23 @@ export function chosen(box) {
     const label = (group ? span.textContent.slice(group.length) : span.textContent).trim();
     return { value: li.querySelector("input").value, label, ...(group && { group }) };
   });
+}
+
+/** Say what is chosen in the page's language: it may have been chosen in another. */
+export async function rename(box) {
+  const items = chosen(box);
+  if (box.dataset.browse === undefined || !items.length) return;
+  const found = await look(box, { codes: items.map((item) => item.value) }).catch(() => []);
+  const named = new Map(found.map((item) => [item.value, item]));
+  choose(box, items.map((item) => named.get(item.value) ?? item));
+}
+
+async function look(box, asked) {
+  const url = new URL(box.dataset.source, location.href);
+  for (const [key, value] of Object.entries(asked)) if (value.length) url.searchParams.set(key, value);
+  const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+  const body = answer.ok ? await answer.json() : [];
+  return body.items ?? body;
 }
 
 /** Replace what is chosen (drafts restore through this). */
@@ -78,13 +98,15 @@ enhance("[data-combobox]", (box) => {
   const input = box.querySelector("input:not([type=hidden], [type=checkbox])");
   const multi = box.dataset.multi !== undefined;
   const hidden = box.querySelector("[data-value]");
+  const browse = box.dataset.browse !== undefined;
   const list = node("ul", { role: "listbox", id: `${input.id}-list`, "aria-label": input.labels?.[0]?.textContent ?? input.getAttribute("aria-label") ?? "", hidden: "" });
-  let items = [], at = -1, timer = 0, asked = 0;
-  input.after(list);
+  const none = node("p", { class: "none small", hidden: "" }, word(browse ? "found-none-browse" : "found-none"));
+  let items = [], at = -1, timer = 0, asked = 0, under = "", browsing = false;
+  input.after(none, list);
   for (const [key, value] of Object.entries({ role: "combobox", autocomplete: "off", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id })) input.setAttribute(key, value);
   if (multi) watchPicks(box, input);
 
-  const close = () => { list.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
+  const close = () => { asked++; list.hidden = true; at = -1; under = ""; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
   const mark = (to) => {
     at = to;
     [...list.children].forEach((li, i) => li.setAttribute("aria-selected", String(i === at)));
@@ -93,34 +115,54 @@ enhance("[data-combobox]", (box) => {
     list.children[at].scrollIntoView({ block: "nearest" });
   };
   const take = (item) => {
+    if (item.within || item.back) return open(item.value);
     if (multi) {
       if (!chosen(box).some((c) => String(c.value) === String(item.value))) box.querySelector(".picks").append(pick(box, item));
       input.value = "";
       say(word("added", { label: item.label }));
     } else { hidden.value = item.value; input.value = item.detail ? `${item.label}, ${item.detail}` : item.label; }
+    none.hidden = true;
     close();
     changed(box);
     hidden?.dispatchEvent(new Event("change", { bubbles: true }));
   };
+  const line = (item) => [
+    ...(item.group && !under ? [node("b", {}, item.group), ` ${item.label}`] : [item.label]),
+    ...(item.within ? [node("span", { class: "soft", "aria-hidden": "true" }, " ›")] : []),
+    ...(item.kind || item.detail ? [node("small", {}, [item.kind, item.detail].filter(Boolean).join(" · "))] : []),
+  ];
   const show = (found) => {
     items = found;
-    list.replaceChildren(...items.map((item, i) => node("li", { role: "option", id: `${list.id}-${i}`, "aria-selected": "false" },
-      ...(item.group ? [node("b", {}, item.group), ` ${item.label}`] : [item.label]), ...(item.detail ? [node("small", {}, item.detail)] : []))));
+    list.replaceChildren(...items.map((item, i) => node("li", { role: "option", id: `${list.id}-${i}`, "aria-selected": "false" }, ...line(item))));
+    const { top, bottom } = input.getBoundingClientRect();
+    list.classList.toggle("up", top > ROOM && window.innerHeight - bottom < ROOM);
     list.hidden = !items.length;
+    list.scrollTop = 0;
     input.setAttribute("aria-expanded", String(!list.hidden));
     at = -1;
     input.removeAttribute("aria-activedescendant");
-    say(items.length ? word("found", { n: items.length }) : word("found-none"));
+    say([none.hidden ? "" : none.textContent, items.length ? word("found", { n: items.length }) : ""].join(" ").trim());
   };
-  const ask = async () => {
+  const ask = async (wanted) => {
     const mine = ++asked;
-    const url = new URL(box.dataset.source, location.href);
-    url.searchParams.set("q", input.value.trim());
+    const current = () => mine === asked && document.activeElement === input;
     try {
-      const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-      const body = answer.ok ? await answer.json() : [];
-      if (mine === asked && document.activeElement === input) show(body.items ?? body);
+      let found = await look(box, wanted);
+      if (!current()) return;
+      none.hidden = !(wanted.q && !found.length);
+      if (!none.hidden && browse) found = await look(box, {}); // nothing is called so: here is everything
+      if (!current()) return;
+      browsing = !wanted.q;
+      show(found);
     } catch { if (mine === asked) close(); } // offline: what is typed stays, the server resolves it later
+  };
+  const search = () => ask({ q: input.value.trim() });
+  const open = async (code) => {
+    const from = under;
+    await ask({ under: code });
+    under = code;
+    if (code) show([{ value: "", label: `‹ ${word("browse-back")}`, back: true }, ...items]);
+    mark(code ? 1 : items.findIndex((item) => item.value === from));
   };
 
   input.addEventListener("input", (event) => {
@@ -128,23 +170,31 @@ enhance("[data-combobox]", (box) => {
     if (hidden) hidden.value = ""; // what was chosen no longer is what is written
     clearTimeout(timer);
     asked++;
-    if (input.value.trim()) timer = setTimeout(ask, 150);
-    else close();
+    if (browsing) close(); // what stood there answers another question
+    under = "";
+    if (input.value.trim()) timer = setTimeout(search, 150);
+    else { none.hidden = true; if (browse) search(); else close(); }
   });
+  const begin = () => { if (browse && list.hidden && !input.value.trim()) search(); };
+  input.addEventListener("focus", begin);
+  input.addEventListener("click", begin);
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
-    const open = !list.hidden;
-    if (event.key === "ArrowDown" && !open && input.value.trim()) ask();
-    else if (event.key === "ArrowDown" && open) mark((at + 1) % items.length);
-    else if (event.key === "ArrowUp" && open) mark((at <= 0 ? items.length : at) - 1);
-    else if (event.key === "Enter" && open && !event.ctrlKey) take(items[Math.max(at, 0)]);
-    else if (event.key === "Escape" && open) close();
+    const shown = !list.hidden;
+    if (event.key === "ArrowDown" && !shown && (browse || input.value.trim())) search();
+    else if (event.key === "ArrowDown" && shown) mark((at + 1) % items.length);
+    else if (event.key === "ArrowUp" && shown) mark((at <= 0 ? items.length : at) - 1);
+    else if (event.key === "ArrowRight" && shown && items[at]?.within) open(items[at].value);
+    else if (["ArrowLeft", "Backspace"].includes(event.key) && shown && under && !input.value) open("");
+    else if (event.key === "Enter" && shown && !event.ctrlKey && at < 0 && !(input.value.trim() && none.hidden)) close(); // nothing is meant yet
+    else if (event.key === "Enter" && shown && !event.ctrlKey) take(items[Math.max(at, 0)]);
+    else if (event.key === "Escape" && shown) close();
     else if (event.key === "Backspace" && multi && !input.value) return box.querySelector(".picks li:last-child input")?.focus();
     else return;
     event.preventDefault();
   });
-  list.addEventListener("pointerdown", (event) => {
-    event.preventDefault(); // the field keeps the focus
+  list.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
+  list.addEventListener("click", (event) => { // not before: a finger may be scrolling
     const li = event.target.closest("[role=option]");
     if (li) take(items[[...list.children].indexOf(li)]);
   });

@@ -9,7 +9,7 @@
 // plain files, backups and other people's sign-ins here (each has a database and a key of their own), and sign-out destroys key and copies together.
 // It does not protect against who controls the unlocked browser or the machine, nor from code running in our own pages; the policy on content does that.
 import { deleteDB, openDB } from "../vendor/idb/idb.js";
-import { chosen, choose } from "./combobox.js";
+import { chosen, choose, rename } from "./combobox.js";
 import { enhance, send, word } from "./dom.js";
 import { ensure } from "./repeat.js";
 
@@ -82,6 +82,8 @@ function write(form, fields) {
     if (typed !== undefined) box.querySelector("input[role=combobox]").value = typed;
   });
   form.dispatchEvent(new Event("helpline:restored", { bubbles: true }));
+  // What the server says of it, once each: earlier calls, the danger.
+  new Map([...form.querySelectorAll("[hx-post]")].map((el) => [el.getAttribute("hx-post"), el])).forEach((el) => el.value !== "" && el.dispatchEvent(new Event("change")));
 }
 
 class Draft {
@@ -104,6 +106,7 @@ class Draft {
     const chosenDraft = mine ? here : there;
     if (chosenDraft && JSON.stringify(read(this.form)) === this.first) {
       write(this.form, chosenDraft.fields);
+      await Promise.all([...this.form.querySelectorAll("[data-combobox]")].map(rename));
       this.base = mine ? here.base : there.saved_at;
       if (mine && !here.synced) this.later(0);
       this.say(mine && !here.synced ? "here" : "both");
