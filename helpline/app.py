@@ -34,7 +34,7 @@ from helpline.foundation.i18n import init_i18n
 from helpline.foundation.log import configure_logging
 from helpline.foundation.production import refuse_unfit
 from helpline.imports import api as imports_api
-from helpline.imports import pages as imports_pages
+from helpline.imports.pages import files as imports_pages
 from helpline.notifications import api as notifications_api
 from helpline.notifications import pages as notifications_pages
 from helpline.oversight import api as oversight_api

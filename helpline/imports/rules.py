@@ -1,7 +1,7 @@
 """What an old log may be mapped to, and how a mapped row becomes a call. Pure."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from helpline.calls.rules import DangerAnswers, assess_risk
 from helpline.calls.vocabulary import Answer, CallChannel, CallKind, Direction, Relation, RiskLevel
 from helpline.foundation.errors import Invalid
-from helpline.foundation.tabular.mapping import ImportMapping
+from helpline.foundation.tabular.mapping import ImportMapping, fold, read_mapping
 from helpline.imports.vocabulary import RELATIONS_TO_PERPETRATOR, YES_NO
 from helpline.people.commands import BACKGROUND
 from helpline.people.vocabulary import LANGUAGE, AgeBand, Gender
@@ -88,6 +88,14 @@ def check_mapping(mapping: ImportMapping, offered: Mapping[str, Any]) -> None:
     for target, value in mapping.constants.items():
         if target in _TYPES or target == "subcategories" or not isinstance(value, str):
             raise Invalid("mapping_type", field=f"constants.{target}", target=target)
+
+
+def read_for(document: Mapping[str, Any], vocabulary: Vocabulary) -> ImportMapping:
+    """The document as a mapping that can give calls here. Raises Invalid, as `read_mapping` and `check_mapping` do."""
+    offered = targets(vocabulary)
+    mapping = read_mapping(document, targets=offered)
+    check_mapping(mapping, offered)
+    return mapping
 
 
 def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
@@ -186,3 +194,30 @@ def draft_mapping(headers: list[str]) -> dict[str, Any]:
         "name": "my-log", "title": "", "unknown": ["", "?", "-", "unknown"], "constants": {"kind": "counselling"},
         "fields": found,
     }  # fmt: skip
+
+
+DATES = frozenset({"started_at", "ended_at"})
+NUMBERS = frozenset({"duration_minutes", "child_age", "caller_age"})
+
+
+def rule_of(document: Mapping[str, Any], target: str) -> dict[str, Any] | None:
+    """The document's rule for this target, if it names a column."""
+    rules = (rule for rule in document.get("fields", ()) if rule["target"] == target)
+    return next((rule for rule in rules if rule.get("columns")), None)
+
+
+def draft_rule(target: str, column: str) -> dict[str, Any]:
+    """A rule that reads a target from one column, before more is known of what stands there."""
+    kind = "datetime" if target in DATES else "integer" if target in NUMBERS else "text"
+    needed = {"required": True} if target == "started_at" else {}
+    return {"target": target, "columns": [column], "type": kind} | needed
+
+
+def guessed_values(texts: Iterable[str], words: Mapping[str, str]) -> dict[str, list[str]]:
+    """Our code to the spellings of it that stand in a column: those that are the code, or its word."""
+    known = {fold(code): code for code in words} | {fold(name): code for code, name in words.items()}
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        if (code := known.get(fold(text))) is not None:
+            found.setdefault(code, []).append(text)
+    return found
