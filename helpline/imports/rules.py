@@ -162,6 +162,12 @@ def _iso(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
+# How logs often write a few of our codes.
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "female": ("F", "Female", "Girl", "Woman"), "male": ("M", "Male", "Boy", "Man"), "yes": ("Y", "1", "true"),
+    "no": ("N", "0", "false"),
+}  # fmt: skip
+
 # What a first mapping is drafted for, with the words by which columns are recognised.
 DRAFT_TARGETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "started_at": ("datetime", ("date", "time", "fecha", "started", "when", "call")),
@@ -186,7 +192,7 @@ def draft_mapping(headers: list[str]) -> dict[str, Any]:
         found.append(rule)
     gender = next((h for h in headers for hint in DRAFT_TARGETS["child_gender"][1] if hint in h.casefold()), None)
     if gender:
-        spellings = {"female": ["F", "Female", "Girl"], "male": ["M", "Male", "Boy"]}
+        spellings = {code: list(SPELLINGS[code]) for code in ("female", "male")}
         found.append(
             {"target": "child_gender", "columns": [gender], "type": "choice", "default": "unknown", "values": spellings}
         )
@@ -214,8 +220,9 @@ def draft_rule(target: str, column: str) -> dict[str, Any]:
 
 
 def guessed_values(texts: Iterable[str], words: Mapping[str, str]) -> dict[str, list[str]]:
-    """Our code to the spellings of it that stand in a column: those that are the code, or its word."""
-    known = {fold(code): code for code in words} | {fold(name): code for code, name in words.items()}
+    """Our code to the spellings of it that stand in a column: the code, its word, or how logs often write it."""
+    known = {fold(text): code for code in words for text in SPELLINGS.get(code, ())}
+    known |= {fold(code): code for code in words} | {fold(name): code for code, name in words.items()}
     found: dict[str, list[str]] = {}
     for text in texts:
         if (code := known.get(fold(text))) is not None:

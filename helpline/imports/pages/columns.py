@@ -119,6 +119,7 @@ _CLOCKS = (" %H:%M:%S", " %H:%M", "")
 DATES_WRITTEN: Mapping[str, list[str]] = {
     "year": ["iso", *(f"%Y/%m/%d{clock}" for clock in _CLOCKS)],
     "day": [f"%d{mark}%m{mark}%Y{clock}" for mark in "/-." for clock in _CLOCKS],
+    "either": ["iso", "%d/%m/%Y %H:%M", "%d/%m/%Y"],
     "month": [f"%m{mark}%d{mark}%Y{clock}" for mark in "/-." for clock in _CLOCKS],
 }
 
