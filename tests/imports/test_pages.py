@@ -143,7 +143,9 @@ COLUMNS = {
 
 
 def main_buttons(page):
-    return re.findall(r'class="btn main[^"]*"[^>]*>([^<]+?) *<', page.partition('id="state"')[2].partition("</main>")[0])
+    return re.findall(
+        r'class="btn main[^"]*"[^>]*>([^<]+?) *<', page.partition('id="state"')[2].partition("</main>")[0]
+    )
 
 
 def test_the_columns_are_chosen_by_a_form(client, supervisor, worker_app):
@@ -158,7 +160,7 @@ def test_the_columns_are_chosen_by_a_form(client, supervisor, worker_app):
     assert "from 2 columns of yes and no; the first that says yes gives the main reason" in page
     document = json.loads(html.unescape(page.partition('id="document"')[2].partition(">")[2].partition("<")[0]))
     genders = next(rule for rule in document["fields"] if rule["target"] == "child_gender")
-    assert genders["values"] == {"female": ["F"], "male": ["M"]}, "what is plain is understood without asking"
+    assert ("F" in genders["values"]["female"], "M" in genders["values"]["male"]) == (True, True)
     order = [(each["column"], each["code"]) for each in document["flags"][0]["order"]]
     assert order == [("Abused", "violence.sexual_violence"), ("Beaten", "violence.physical_violence")]
     assert 'name="text-category-0" value="neglect"' in page
