@@ -1,7 +1,7 @@
 """The supervisor's figures: each number leads to the list behind it."""
 
 from calendar import monthrange
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -24,7 +24,7 @@ from helpline.web.words import WORDS, word
 pages = Blueprint("dashboards", __name__, template_folder="templates")
 RISKS = tuple(WORDS["risk"])
 # Up to a week a column is wide enough for "3 Nov"; then a number here and there; from two months on, months.
-_WIDE_DAYS, _SOME_DAYS, _MOST_DAYS = 7, {1, 5, 10, 15, 20, 25}, 62
+_WIDE_DAYS, _SOME_DAYS, _MOST_DAYS = 7, {1, 5, 10, 15, 20, 25}, timedelta(days=62)
 SHOWN = 12  # reasons in a chart; the API gives all
 
 
@@ -93,7 +93,7 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
     return {
         "all": _to_calls(wanted), "counselling": _to_calls(wanted, kind="counselling"),
         "hours": _hours(calls["hours"], wanted),
-        "days": _days(calls["days"], wanted) if len(calls["days"]) <= _MOST_DAYS else [],
+        "days": _days(calls["days"], wanted),
         "months": [_month(each, wanted) for each in calls["months"]],
         "channels": _bars(calls["channels"], wanted, "channel", "channel"),
         "kinds": _bars(calls["kinds"], wanted, "kind", "kind"),
@@ -106,15 +106,20 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
 
 
 def _days(counts: list[dict[str, Any]], wanted: CallFilter) -> list[dict[str, Any]]:
-    """Columns of days, each named in full in the table; under a narrow one stands its number, or nothing."""
+    """Columns of days, each named in full in the table; under a narrow one stands its number, or nothing.
+
+    None over a longer time: then months are shown.
+    """
+    span = [date.fromisoformat(each["key"]) for each in counts]
+    if span and span[-1] - span[0] >= _MOST_DAYS:
+        return []
     return [
         {
             "label": format_date(day, "d MMM"), "value": each["count"],
             "short": "" if len(counts) <= _WIDE_DAYS else str(day.day) if day.day in _SOME_DAYS else "\xa0",
             "href": _to_calls(wanted, **{"from": each["key"], "to": each["key"]}),
         }
-        for each in counts
-        for day in (date.fromisoformat(each["key"]),)
+        for day, each in zip(span, counts, strict=True)
     ]  # fmt: skip
 
 
