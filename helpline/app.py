@@ -35,7 +35,7 @@ from helpline.foundation.i18n import init_i18n
 from helpline.foundation.log import configure_logging
 from helpline.foundation.production import refuse_unfit
 from helpline.imports import api as imports_api
-from helpline.imports import pages as imports_pages
+from helpline.imports.pages import files as imports_pages
 from helpline.keys import pages as keys_pages
 from helpline.keys.services import locking as key_locking
 from helpline.notifications import api as notifications_api

@@ -1,6 +1,7 @@
 """Pages of calls: taking one, the list, one call, its correction and its history."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,13 +38,13 @@ from helpline.calls.schemas.lists import CallHistoryOut, CallQuery, EarlierCallO
 from helpline.calls.services import correct, drafts, log
 from helpline.calls.services.correct import snapshot
 from helpline.calls.services.lists import narrowed, pick_reasons, reason_names, reasons_in
-from helpline.calls.vocabulary import RiskLevel
+from helpline.calls.vocabulary import NONE, RiskLevel
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.context import Context
 from helpline.foundation.errors import Conflict, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from helpline.foundation.keyset import decode_key, encode_key
+from helpline.foundation.keyset import decode_key, encode_key, held
 from helpline.reference import queries as reference
 from helpline.reference.rules import begins_a_word, spoken
 from helpline.web.errors import SENTENCES
@@ -168,22 +169,27 @@ def list_calls() -> str:
     """Calls within my reach, newest first."""
     ctx = acting()
     asked = CallQuery().load(only_asked(request.args))
-    found = queries.list_calls(narrowed(ctx, asked), decode_key(asked["after"]))
+    wanted, after = narrowed(ctx, asked), decode_key(asked["after"])
+    found = queries.list_calls(wanted, after)
     shown, more = found[: queries.PAGE], len(found) > queries.PAGE
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name != "after" and value.strip()}
     older = url_for(".list_calls", **kept, after=encode_key(shown[-1].started_at, shown[-1].id)) if more else None
     return render_template(
         "calls/list.html", calls=CallItemOut(many=True).dump(shown), older=older, asked=asked, now=ctx.now,
-        kept=kept, **_choices(ctx),
+        kept=kept, held=held(found, queries.PAGE, after, lambda: queries.count_calls(wanted)), **_choices(ctx, asked),
     )  # fmt: skip
 
 
-def _choices(ctx: Context) -> dict[str, Any]:
+def _choices(ctx: Context, asked: Mapping[str, Any]) -> dict[str, Any]:
     country = _country(ctx)
     provinces = reference.list_places(country, reference.country(country).place_levels[0].code)
-    categories = [(code, label) for code, label, group, _names in reasons_in(ctx.locale) if group is None]
+    reasons = [(code, f"{group}: {label}" if group else label) for code, label, group, _names in reasons_in(ctx.locale)]
+    by_id = {str(place.id): place.code for place in provinces}
     return {
-        "provinces": [(place.code, spoken(place.names, ctx.locale)) for place in provinces], "categories": categories
+        "provinces": [(place.code, spoken(place.names, ctx.locale)) for place in provinces],
+        "province": by_id.get(asked["province"], asked["province"]),
+        "main_reasons": _with_kept([*reasons, (NONE, _("No reason noted"))], asked["category"]),
+        "any_reasons": _with_kept(reasons, asked["any_category"]),
     }  # fmt: skip
 
 

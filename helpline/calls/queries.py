@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased, undefer_group
 from helpline.accounts.models import Centre, User
 from helpline.calls.models import Call, CallChild, CallDraft, CallTerm, CallVersion
 from helpline.calls.vocabulary import (
+    NONE,
     CallDetail,
     CallFilter,
     CallKind,
@@ -23,6 +24,7 @@ from helpline.calls.vocabulary import (
     ShiftCounts,
     TermRow,
     VersionRow,
+    risk_levels,
 )
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Scope
@@ -30,6 +32,7 @@ from helpline.foundation.context import Context
 from helpline.foundation.crypto.index import phone_index
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
+from helpline.foundation.keyset import COUNTED
 from helpline.people.commands import BACKGROUND
 from helpline.people.models import Person
 from helpline.people.queries import people_by_id
@@ -230,15 +233,24 @@ def list_calls(wanted: CallFilter, after: Key | None = None, limit: int = PAGE) 
     return [CallRow(**_values(row)) for row in db.session.execute(statement)]
 
 
+def count_calls(wanted: CallFilter) -> int:
+    """How many there are; stops counting one beyond COUNTED."""
+    some = select(Call.id).where(*conditions(wanted)).limit(COUNTED + 1).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
 def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
     """The filter as SQL on `calls`: the same for lists and for the figures that link to them."""
     exact = {
         Call.centre_id: wanted.centre_id, Call.operator_id: wanted.operator_id, Call.kind: wanted.kind,
-        Call.channel: wanted.channel, Call.province_id: wanted.province, Call.risk_level: wanted.risk,
-        Call.source: wanted.source,
+        Call.channel: wanted.channel, Call.source: wanted.source,
     }  # fmt: skip
     found: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value is not None]
     found.append(Call.voided_at.is_not(None) if wanted.voided else Call.voided_at.is_(None))
+    if wanted.province is not None:
+        found.append(Call.province_id == (None if wanted.province == NONE else wanted.province))
+    if wanted.risk is not None:
+        found += [Call.kind == CallKind.COUNSELLING.value, Call.risk_level.in_(risk_levels(wanted.risk))]
     if wanted.team_ids is not None:
         found.append(Call.team_id.in_(wanted.team_ids))
     if wanted.granted:
@@ -248,7 +260,9 @@ def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
 
 def _of_reasons(wanted: CallFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if wanted.category:
+    if wanted.category == NONE:
+        found.append(Call.primary_term_id.is_(None))
+    elif wanted.category:
         found.append(Call.primary_term_id.in_(_terms_under(wanted.category)))
     if wanted.any_category:
         under = CallTerm.term_id.in_(_terms_under(wanted.any_category))
@@ -304,7 +318,9 @@ def _rows() -> Select[*tuple[Any, ...]]:
 
 def _values(found: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     call, operator, place, province, code, names, children = found
+    judged = call.risk_level if call.kind == CallKind.COUNSELLING else None
     return {name: getattr(call, name) for name in _PLAIN} | {
+        "risk_level": judged,
         "operator_name": operator, "place_names": place, "province_names": province, "category": code,
         "category_names": names, "children": children or [],
     }  # fmt: skip

@@ -23,6 +23,16 @@ class RiskLevel(StrEnum):
         return list(RiskLevel).index(self)
 
 
+# What lists may be asked for besides codes: what nobody noted, and the two levels at which somebody must act soon.
+NONE = "none"
+SEVERE = "severe"
+
+
+def risk_levels(asked: str) -> tuple[str, ...]:
+    """The levels that a filter's word means: itself, or high and immediate together."""
+    return (RiskLevel.HIGH, RiskLevel.IMMEDIATE) if asked == SEVERE else (asked,)
+
+
 @dataclass(frozen=True, slots=True)
 class DangerAnswers:
     """The four questions asked once, and the one that follows a yes about suicide. Not asked means unknown."""
@@ -164,10 +174,10 @@ class CallFilter:
     zone: str = "UTC"
     kind: str | None = None
     channel: str | None = None
-    category: str | None = None  # the main reason: a category with all of its own, or one subcategory
+    category: str | None = None  # the main reason: a category with all of its own, or one subcategory; NONE: no reason
     any_category: str | None = None
-    province: uuid.UUID | None = None
-    risk: str | None = None
+    province: uuid.UUID | str | None = None  # NONE: no place was told
+    risk: str | None = None  # of calls that were judged: counselling
     source: str | None = None
     gender: str | None = None
     age_band: str | None = None
@@ -221,7 +231,7 @@ class CallRow:
     operator_name: str | None
     team_id: uuid.UUID | None
     caller_relation: str
-    risk_level: str
+    risk_level: str | None  # None: no counselling, so not judged
     voided_at: datetime | None
     place_id: uuid.UUID | None
     province_id: uuid.UUID | None

@@ -44,7 +44,7 @@ from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.errors import Invalid
 from helpline.foundation.i18n import format_due, format_when
 from helpline.foundation.ids import new_id
-from helpline.foundation.keyset import decode_key, encode_key
+from helpline.foundation.keyset import decode_key, encode_key, held
 from helpline.reference import queries as reference
 from helpline.reference.rules import spoken
 from helpline.web import frame
@@ -122,14 +122,16 @@ def list_cases() -> str:
     """Cases within my reach, newest first."""
     ctx = acting()
     asked = CaseQuery().load({name: value for name, value in request.args.items() if value.strip()})
-    found = queries.list_cases(queries.narrowed(ctx, asked), decode_key(asked["after"]))
+    wanted, after = queries.narrowed(ctx, asked), decode_key(asked["after"])
+    found = queries.list_cases(wanted, after)
     shown, more = found[: queries.PAGE], len(found) > queries.PAGE
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name != "after"}
     older = url_for("cases.list_cases", **kept, after=encode_key(shown[-1].opened_at, shown[-1].id)) if more else None
     own_form = ("code", "risk_level", "step")
     return render_template(
         "cases/list.html", cases=[_item(row, ctx.now) for row in shown], older=older, asked=asked, steps=STEPS,
-        tabs=_tabs(asked), kept={name: value for name, value in kept.items() if name not in own_form}, form=None,
+        tabs=_tabs(asked), held=held(found, queries.PAGE, after, lambda: queries.count_cases(wanted)),
+        kept={name: value for name, value in kept.items() if name not in own_form}, form=None,
     )  # fmt: skip
 
 

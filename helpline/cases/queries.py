@@ -13,6 +13,7 @@ from helpline.accounts import queries as accounts
 from helpline.accounts.models import Centre, Team, TeamMember, User
 from helpline.agencies import queries as agencies
 from helpline.calls.models import Call, CallChild
+from helpline.calls.vocabulary import risk_levels
 from helpline.cases.models import Case, CaseEvent, CaseNote, CaseObligation
 from helpline.cases.vocabulary import (
     CaseFilter,
@@ -31,6 +32,7 @@ from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
 from helpline.foundation.errors import Invalid, NotFound
+from helpline.foundation.keyset import COUNTED
 from helpline.people.models import Person
 from helpline.reference.models import Place
 
@@ -69,6 +71,7 @@ def narrowed(ctx: Context, asked: Mapping[str, Any]) -> CaseFilter:
         risk_level=asked["risk_level"], step=asked["step"], unassigned=asked["unassigned"],
         closing_asked=asked["closing_asked"], province_id=asked["province_id"], call_id=asked["call_id"],
         late_at=ctx.now if asked["late"] else None,
+        assignment_late_at=ctx.now if asked["assignment_late"] else None,
         response_late_at=ctx.now if asked["response_late"] else None, number=int(number) if number else None,
         team_ids=(asked["team_id"],) if asked["team_id"] else within.team_ids,
         caseworker_id=ctx.actor.id if asked["mine"] else asked["caseworker_id"],
@@ -187,8 +190,8 @@ def list_by_clock(wanted: CaseFilter, limit: int = PAGE) -> list[CaseRow]:
 
 
 def count_cases(wanted: CaseFilter) -> int:
-    """How many there are; stops counting at 1000."""
-    some = select(Case.id).where(*_conditions(wanted)).limit(1000).subquery()
+    """How many there are; stops counting one beyond COUNTED."""
+    some = select(Case.id).where(*_conditions(wanted)).limit(COUNTED + 1).subquery()
     return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
@@ -297,10 +300,12 @@ def caseload(team_id: uuid.UUID, case_id: uuid.UUID | None = None) -> list[Load]
 def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     exact = {
         Case.status: wanted.status, Case.centre_id: wanted.centre_id, Case.caseworker_id: wanted.caseworker_id,
-        Case.opened_by: wanted.opened_by, Case.risk_level: wanted.risk_level, Case.step: wanted.step,
+        Case.opened_by: wanted.opened_by, Case.step: wanted.step,
         Case.province_id: wanted.province_id, Case.number: wanted.number, Case.call_id: wanted.call_id,
     }  # fmt: skip
     conditions: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value is not None]
+    if wanted.risk_level is not None:
+        conditions.append(Case.risk_level.in_(risk_levels(wanted.risk_level)))
     if wanted.given_to is not None:
         conditions.append(or_(Case.caseworker_id == wanted.given_to, Case.opened_by == wanted.given_to))
     if wanted.team_ids:
@@ -312,11 +317,17 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     if wanted.closing_asked:
         conditions.append(Case.closing_requested_at.is_not(None))
     if wanted.late_at is not None:
-        unassigned = and_(Case.caseworker_id.is_(None), Case.assign_by < wanted.late_at)
-        conditions += [Case.status == CaseStatus.OPEN, or_(unassigned, _response_late(wanted.late_at))]
+        either = or_(_assignment_late(wanted.late_at), _response_late(wanted.late_at))
+        conditions += [Case.status == CaseStatus.OPEN, either]
+    if wanted.assignment_late_at is not None:
+        conditions += [Case.status == CaseStatus.OPEN, _assignment_late(wanted.assignment_late_at)]
     if wanted.response_late_at is not None:
         conditions += [Case.status == CaseStatus.OPEN, _response_late(wanted.response_late_at)]
     return conditions
+
+
+def _assignment_late(now: datetime) -> ColumnElement[bool]:
+    return and_(Case.caseworker_id.is_(None), Case.assign_by < now)
 
 
 def _response_late(now: datetime) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from marshmallow import post_load
 from marshmallow.validate import Length, OneOf
 
 from helpline.agencies.vocabulary import Service
-from helpline.calls.vocabulary import RiskLevel
+from helpline.calls.vocabulary import SEVERE, RiskLevel
 from helpline.cases import vocabulary as v
 from helpline.cases.commands import Consent, OpenCase
 from helpline.foundation.access.permissions import FieldGroup
@@ -18,6 +18,7 @@ G = FieldGroup
 WORDS = Length(max=20_000)
 ID = {"group": G.CASE_ADMINISTRATION}
 STORY, RISK, NEEDS = {"group": G.STORY}, {"group": G.RISK}, {"group": G.HEALTH}
+_RISK_LEVEL = {"description": "severe: high or immediate"}
 _WITHHOLDABLE = (G.CHILD_IDENTITY, G.CONTACT, G.LOCATION, G.STORY, G.ALLEGED_PERPETRATOR, G.HEALTH)
 
 
@@ -128,11 +129,12 @@ class CaseQuery(In):
     group = G.STATISTICS
 
     status = f.String(load_default="open", validate=OneOf(["open", "closed", "all"]))
-    risk_level = f.Enum(RiskLevel, by_value=True, load_default=None)
+    risk_level = f.String(load_default=None, validate=OneOf([*RiskLevel, SEVERE]), metadata=_RISK_LEVEL)
     step = f.Enum(v.CaseStep, by_value=True, load_default=None)
     mine = f.Boolean(load_default=False)
     unassigned = f.Boolean(load_default=False)
     late = f.Boolean(load_default=False, metadata={"description": "Assignment or first response past its clock"})
+    assignment_late = f.Boolean(load_default=False)
     response_late = f.Boolean(load_default=False)
     closing_asked = f.Boolean(load_default=False)
     team_id = f.UUID(load_default=None)

@@ -149,6 +149,7 @@ class CaseFilter:
     assigned: bool = False
     closing_asked: bool = False
     late_at: datetime | None = None
+    assignment_late_at: datetime | None = None
     response_late_at: datetime | None = None
     number: int | None = None
     call_id: uuid.UUID | None = None

@@ -1,6 +1,7 @@
 """The supervisor's figures: each number leads to the list behind it."""
 
-from datetime import date
+from calendar import monthrange
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -9,7 +10,7 @@ from flask_babel import gettext as _
 from marshmallow import ValidationError
 
 from helpline.accounts import queries as accounts
-from helpline.calls.vocabulary import CallFilter
+from helpline.calls.vocabulary import NONE, SEVERE, CallFilter
 from helpline.cases.vocabulary import CASELOAD_WARNING
 from helpline.dashboards import services
 from helpline.dashboards.schemas import FiguresOut, FiguresQuery
@@ -22,8 +23,8 @@ from helpline.web.words import WORDS, word
 
 pages = Blueprint("dashboards", __name__, template_folder="templates")
 RISKS = tuple(WORDS["risk"])
-# Columns are wide enough for "3 Nov", for "3", or for a number here and there.
-_WIDE_DAYS, _ALL_DAYS, _SOME_DAYS = 7, 31, {1, 10, 20}
+# Up to a week a column is wide enough for "3 Nov"; then a number here and there; from two months on, months.
+_WIDE_DAYS, _SOME_DAYS, _MOST_DAYS = 7, {1, 5, 10, 15, 20, 25}, timedelta(days=62)
 SHOWN = 12  # reasons in a chart; the API gives all
 
 
@@ -81,19 +82,19 @@ def _to_calls(wanted: CallFilter, **narrower: Any) -> str:
     return url_for("calls.list_calls", **{name: value for name, value in both.items() if value is not None})
 
 
+def _to_work(endpoint: str, **narrower: Any) -> str:
+    """The list of the very cases, follow-ups or referrals that a number counts, of the team that was chosen."""
+    team = request.args.get("team")
+    return url_for(endpoint, **(narrower | {"team_id": team} if team else narrower))
+
+
 def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str, Any]:
     calls = shown["calls"]
     return {
-        "all": _to_calls(wanted), "hours": _hours(calls["hours"], wanted),
-        "days": [
-            {
-                "label": _day(each["key"]), "value": each["count"],
-                "short": _short_day(each["key"], len(calls["days"])),
-                "href": _to_calls(wanted, **dict.fromkeys(("from", "to"), each["key"])),
-            }
-            for each in calls["days"]
-        ],
-        "months": [{"label": each["key"], "value": each["count"]} for each in calls["months"]],
+        "all": _to_calls(wanted), "counselling": _to_calls(wanted, kind="counselling"),
+        "hours": _hours(calls["hours"], wanted),
+        "days": _days(calls["days"], wanted),
+        "months": [_month(each, wanted) for each in calls["months"]],
         "channels": _bars(calls["channels"], wanted, "channel", "channel"),
         "kinds": _bars(calls["kinds"], wanted, "kind", "kind"),
         "risks": _bars(calls["risks"], wanted, "risk", "risk"),
@@ -104,15 +105,30 @@ def _charts(shown: dict[str, Any], wanted: CallFilter, country: str) -> dict[str
     }  # fmt: skip
 
 
-def _day(key: str) -> str:
-    """A day as people write it, "3 Nov", in the language of the moment."""
-    return str(format_date(date.fromisoformat(key), "d MMM"))
+def _days(counts: list[dict[str, Any]], wanted: CallFilter) -> list[dict[str, Any]]:
+    """Columns of days, each named in full in the table; under a narrow one stands its number, or nothing.
+
+    None over a longer time: then months are shown.
+    """
+    span = [date.fromisoformat(each["key"]) for each in counts]
+    if span and span[-1] - span[0] >= _MOST_DAYS:
+        return []
+    return [
+        {
+            "label": format_date(day, "d MMM"), "value": each["count"],
+            "short": "" if len(counts) <= _WIDE_DAYS else str(day.day) if day.day in _SOME_DAYS else "\xa0",
+            "href": _to_calls(wanted, **{"from": each["key"], "to": each["key"]}),
+        }
+        for day, each in zip(span, counts, strict=True)
+    ]  # fmt: skip
 
 
-def _short_day(key: str, days: int) -> str:
-    """What fits under a narrow column: the day's number, or every fifth one where there are many."""
-    day = date.fromisoformat(key).day
-    return "" if days <= _WIDE_DAYS else str(day) if days <= _ALL_DAYS or day in _SOME_DAYS else "\xa0"
+def _month(count: dict[str, Any], wanted: CallFilter) -> dict[str, Any]:
+    """A month in words, and the list of its days as far as they were counted."""
+    first = date.fromisoformat(f"{count['key']}-01")
+    last = first.replace(day=monthrange(first.year, first.month)[1])
+    span = {"from": max(first, wanted.first or first).isoformat(), "to": min(last, wanted.last or last).isoformat()}
+    return {"label": format_date(first, "LLLL y"), "value": count["count"], "href": _to_calls(wanted, **span)}
 
 
 def _hours(cells: list[dict[str, Any]], wanted: CallFilter) -> list[dict[str, Any]]:
@@ -150,7 +166,7 @@ def _categories(counts: list[dict[str, Any]], wanted: CallFilter, parameter: str
         {
             "label": names.get(each["key"], {}).get(locale) or each["key"] or _("No reason noted"),
             "value": each["count"],
-            "href": _to_calls(wanted, **more, **{parameter: each["key"]}) if each["key"] else None,
+            "href": _to_calls(wanted, **more, **{parameter: each["key"] or NONE}),
         }
         for each in counts
     ]
@@ -185,12 +201,15 @@ def _places(counts: list[dict[str, Any]], wanted: CallFilter, country: str) -> d
         {
             "code": tile.label, "name": places[tile.code].names.get(locale) or places[tile.code].names["en"],
             "value": by_id.get(str(places[tile.code].id), 0), "col": tile.column, "row": tile.row,
-            "href": _to_calls(wanted, province=places[tile.code].id),
+            "href": _to_calls(wanted, province=tile.code),
         }
         for tile in told.tile_map
         if tile.code in places
     ]  # fmt: skip
-    return {"tiles": tiles, "across": max((tile["col"] for tile in tiles), default=1), "untold": by_id.get("", 0)}
+    return {
+        "tiles": tiles, "across": max((tile["col"] for tile in tiles), default=1), "untold": by_id.get("", 0),
+        "untold_href": _to_calls(wanted, province=NONE),
+    }  # fmt: skip
 
 
 def _work(work: dict[str, Any]) -> dict[str, Any]:
@@ -198,23 +217,33 @@ def _work(work: dict[str, Any]) -> dict[str, Any]:
     overdue = {each["key"]: each["count"] for each in work["overdue_by_risk"]}
     referrals = {each["key"]: each["count"] for each in work["referrals"]}
     grave = ("immediate", "high")
+    exhausted = referrals.get("exhausted", 0)
     return {
-        "open": sum(cases.values()), "overdue": sum(overdue.values()), "exhausted": referrals.get("exhausted", 0),
-        "overdue_grave": sum(overdue.get(risk, 0) for risk in grave),
-        "open_grave": sum(cases.get(risk, 0) for risk in grave), "waiting": referrals.get("asked", 0),
+        "open": sum(cases.values()), "overdue": sum(overdue.values()), "waiting": referrals.get("asked", 0),
+        "to_open": _to_work("cases.list_cases"), "to_overdue": _to_work("followups.list_followups", state="overdue"),
+        "to_unassigned": _to_work("cases.list_cases", unassigned="true", assignment_late="true"),
+        "to_response": _to_work("cases.list_cases", response_late="true"),
+        "to_waiting": _to_work("referrals.list_referrals", state="asked"),
+        "open_grave": (sum(cases.get(risk, 0) for risk in grave), _to_work("cases.list_cases", risk_level=SEVERE)),
+        "overdue_grave": (
+            sum(overdue.get(risk, 0) for risk in grave),
+            _to_work("followups.list_followups", state="overdue", risk_level=SEVERE),
+        ),
+        "exhausted": (exhausted, _to_work("referrals.list_referrals", state="exhausted")),
+        "silent": (work["answers_late"], _to_work("referrals.list_referrals", late="true")),
         "risks": [
             {"label": word("risk", code), "value": cases.get(code, 0),
-             "href": url_for("cases.list_cases", risk_level=code)}
+             "href": _to_work("cases.list_cases", risk_level=code)}
             for code in RISKS
         ],
         "referrals": [
             {"label": word("referral_state", state), "value": referrals[state],
-             "href": url_for("referrals.list_referrals", state=state)}
+             "href": _to_work("referrals.list_referrals", state=state)}
             for state in WORDS["referral_state"] if state in referrals
         ],
         "loads": [
             {"label": each["name"], "value": each["count"], "bad": each["count"] > CASELOAD_WARNING,
-             "href": url_for("cases.list_cases", caseworker_id=each["user_id"])}
+             "href": _to_work("cases.list_cases", caseworker_id=each["user_id"])}
             for each in work["caseload"]
         ],
     }  # fmt: skip

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Integer, Select, cast, func, select, tuple_
+from sqlalchemy import ColumnElement, Date, Integer, Select, cast, exists, func, select, tuple_
 
 from helpline.accounts.models import User
 from helpline.calls.models import Call, CallChild, CallTerm
 from helpline.calls.queries import conditions
-from helpline.calls.vocabulary import CallFilter, CallKind
+from helpline.calls.vocabulary import CallFilter, CallKind, RiskLevel
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import CaseStatus
 from helpline.dashboards.vocabulary import CallFigures, Cell, Count, WorkerLoad, WorkFigures
@@ -19,8 +19,10 @@ from helpline.followups.models import FollowUp
 from helpline.followups.vocabulary import FollowUpState
 from helpline.foundation.db import db
 from helpline.reference.models import TaxonomyTerm
-from helpline.referrals.models import Referral
+from helpline.referrals.models import Referral, ReferralAsk
+from helpline.referrals.vocabulary import AskState
 
+_OF_COUNSELLING = ("risk", "term")  # only these calls are judged, and asked why
 _TOP = func.split_part(TaxonomyTerm.code, ".", 1)
 
 
@@ -42,7 +44,7 @@ def call_figures(wanted: CallFilter) -> CallFigures:
         channels=_most(groups["channel"]), kinds=_most(groups["kind"]),
         categories=_most(list(categories.items())), subcategories=_most(groups["term"]),
         any_categories=any_categories, any_subcategories=any_subcategories, provinces=_most(groups["province"]),
-        risks=_most(groups["risk"]), children=_children(wanted),
+        risks=sorted(_most(groups["risk"]), key=lambda each: -RiskLevel(each.key).severity), children=_children(wanted),
     )  # fmt: skip
 
 
@@ -62,8 +64,8 @@ def _grouped(wanted: CallFilter) -> dict[str, list[tuple[str, int]]]:
         .subquery()
     )
     columns = [rows.c[name] for name in keys]
-    sets = [tuple_(rows.c[name]) for name in keys if name != "term"]
-    sets.append(tuple_(rows.c.term, rows.c.counselling))
+    sets = [tuple_(rows.c[name]) for name in keys if name not in _OF_COUNSELLING]
+    sets += [tuple_(rows.c[name], rows.c.counselling) for name in _OF_COUNSELLING]
     which = func.grouping(*columns)
     found = db.session.execute(
         select(which, *columns, rows.c.counselling, func.count()).group_by(func.grouping_sets(*sets))
@@ -72,7 +74,7 @@ def _grouped(wanted: CallFilter) -> dict[str, list[tuple[str, int]]]:
     for bits, *values, of_counselling, count in found:
         at = next(place for place in range(len(keys)) if not bits >> (len(keys) - 1 - place) & 1)
         name = list(keys)[at]
-        if name != "term" or of_counselling:
+        if name not in _OF_COUNSELLING or of_counselling:
             groups[name].append(("" if values[at] is None else str(values[at]), count))
     return groups
 
@@ -128,12 +130,15 @@ def work_figures(centre_id: uuid.UUID, team_ids: Sequence[uuid.UUID] | None, now
         .where(*within(FollowUp), FollowUp.state == FollowUpState.PLANNED.value, FollowUp.due_at < now)
         .group_by(FollowUp.risk_level)
     )
-    referrals = _counted(
-        select(Referral.state, func.count())
+    silent = exists().where(
+        ReferralAsk.referral_id == Referral.id, ReferralAsk.state == AskState.ASKED, ReferralAsk.answer_by < now
+    )
+    referrals = db.session.execute(
+        select(Referral.state, func.count(), func.count().filter(silent))
         .join(Case, Case.id == Referral.case_id)
         .where(Referral.centre_id == centre_id, *within(Case))
         .group_by(Referral.state)
-    )
+    ).all()
     loads = db.session.execute(
         select(User.id, User.name, func.count())
         .join(Case, Case.caseworker_id == User.id)
@@ -143,7 +148,8 @@ def work_figures(centre_id: uuid.UUID, team_ids: Sequence[uuid.UUID] | None, now
     )
     return WorkFigures(
         cases_by_risk=[Count(row[0], row[1]) for row in risks], unassigned_late=sum(row[2] for row in risks),
-        response_late=sum(row[3] for row in risks), overdue_by_risk=overdue, referrals=referrals,
+        response_late=sum(row[3] for row in risks), overdue_by_risk=overdue,
+        referrals=[Count(row[0], row[1]) for row in referrals], answers_late=sum(row[2] for row in referrals),
         caseload=[WorkerLoad(*row) for row in loads],
     )  # fmt: skip
 

@@ -73,7 +73,9 @@ class CallFiguresOut(Out):
     any_categories = _counts()
     any_subcategories = _counts()
     provinces = _counts()
-    risks = _counts()
+    risks = f.List(
+        f.Nested(CountOut), required=True, metadata={"description": "Of counselling calls, which alone are judged"}
+    )
     children = f.List(f.Nested(CellOut), metadata={"description": "row: age band, column: gender"})
 
 
@@ -87,6 +89,7 @@ class WorkFiguresOut(Out):
     response_late = f.Integer(required=True)
     overdue_by_risk = _counts()
     referrals = _counts()
+    answers_late = f.Integer(required=True, metadata={"description": "Referrals whose agency was to have answered"})
     caseload = f.List(f.Nested(LoadOut), required=True)
 
 

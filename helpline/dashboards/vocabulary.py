@@ -58,7 +58,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class CallFigures:
-    """Calls not voided. Categories count counselling calls by their main reason; `any_` each call once per reason."""
+    """Calls not voided. Categories count counselling calls by their main reason, `any_` each call once per reason;
+    risks count counselling calls, the gravest first: the others are not judged.
+    """
 
     total: int
     counselling: int
@@ -94,4 +96,5 @@ class WorkFigures:
     response_late: int
     overdue_by_risk: list[Count]
     referrals: list[Count]
+    answers_late: int  # referrals whose agency was to have answered by now
     caseload: list[WorkerLoad]

@@ -27,7 +27,7 @@ from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.i18n import current_zone, format_due, format_when
 from helpline.foundation.ids import new_id
-from helpline.foundation.keyset import decode_key, encode_key
+from helpline.foundation.keyset import decode_key, encode_key, held
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
 from helpline.web.guard import acting, guard
@@ -75,7 +75,8 @@ def list_followups() -> str:
     """Follow-ups within my reach, soonest due first."""
     ctx = acting()
     asked = FollowUpQuery().load({name: value for name, value in request.args.items() if value.strip()})
-    found = queries.list_followups(queries.narrowed(ctx, asked), decode_key(asked["after"]))
+    wanted, after = queries.narrowed(ctx, asked), decode_key(asked["after"])
+    found = queries.list_followups(wanted, after)
     shown, more = found[: queries.PAGE], len(found) > queries.PAGE
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name != "after"}
     older = url_for("followups.list_followups", **kept, after=encode_key(shown[-1].due_at, shown[-1].id))\
@@ -89,6 +90,7 @@ def list_followups() -> str:
     return render_template(
         "followups/list.html", followups=[_item(row, ctx.now) for row in shown], older=older, asked=asked, tabs=tabs,
         kept=kept, kinds=list(KINDS.items()), wide=wide, may_complete=holds(ctx.actor, Permission.FOLLOWUP_COMPLETE),
+        held=held(found, queries.PAGE, after, lambda: queries.count_followups(wanted)),
     )  # fmt: skip
 
 

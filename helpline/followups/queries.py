@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, or_, select, tuple_
 from sqlalchemy.orm import undefer, undefer_group
 
 from helpline.accounts.models import Centre, User
+from helpline.calls.vocabulary import risk_levels
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import CaseStatus
 from helpline.followups.models import FollowUp
@@ -19,6 +20,7 @@ from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
+from helpline.foundation.keyset import COUNTED
 
 PAGE = 50
 Key = tuple[datetime, uuid.UUID]
@@ -97,8 +99,8 @@ def list_mine(ctx: Context, due_before: datetime | None = None, limit: int = PAG
 
 
 def count_followups(wanted: FollowUpFilter) -> int:
-    """How many there are; stops counting at 1000."""
-    some = _joined(select(FollowUp.id)).where(*_conditions(wanted)).limit(1000).subquery()
+    """How many there are; stops counting one beyond COUNTED."""
+    some = _joined(select(FollowUp.id)).where(*_conditions(wanted)).limit(COUNTED + 1).subquery()
     return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
@@ -150,9 +152,11 @@ def take_due(now: datetime, limit: int, *, escalation: bool) -> list[tuple[Follo
 def _conditions(wanted: FollowUpFilter) -> list[ColumnElement[bool]]:
     exact = {
         FollowUp.centre_id: wanted.centre_id, FollowUp.caseworker_id: wanted.caseworker_id, FollowUp.kind: wanted.kind,
-        FollowUp.risk_level: wanted.risk_level, FollowUp.case_id: wanted.case_id, Case.opened_by: wanted.opened_by,
+        FollowUp.case_id: wanted.case_id, Case.opened_by: wanted.opened_by,
     }  # fmt: skip
     conditions: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value is not None]
+    if wanted.risk_level is not None:
+        conditions.append(FollowUp.risk_level.in_(risk_levels(wanted.risk_level)))
     if wanted.state in SOONEST_FIRST:
         conditions.append(FollowUp.state == FollowUpState.PLANNED)
     elif wanted.state is not ListState.ALL:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import fields as f
 from marshmallow.validate import Length, OneOf
 
-from helpline.calls.vocabulary import RiskLevel
+from helpline.calls.vocabulary import SEVERE, RiskLevel
 from helpline.followups.commands import AddFollowUp, CompleteFollowUp
 from helpline.followups.vocabulary import BY_HAND, FollowUpKind, FollowUpState, ListState, Outcome
 from helpline.foundation.access.permissions import FieldGroup
@@ -17,6 +17,7 @@ from helpline.web.schema import In, Page, RecordOut
 G = FieldGroup
 WORDS = Length(max=20_000)
 STORY, RISK = {"group": G.STORY}, {"group": G.RISK}
+_RISK_LEVEL = {"description": "severe: high or immediate"}
 _LOCAL = "With an offset; without one it is local time of the centre"
 
 
@@ -46,7 +47,7 @@ class FollowUpQuery(In):
     caseworker_id = f.UUID(load_default=None)
     case_id = f.UUID(load_default=None)
     kind = f.String(load_default=None, validate=OneOf([kind.value for kind in FollowUpKind]))
-    risk_level = f.String(load_default=None, validate=OneOf([level.value for level in RiskLevel]))
+    risk_level = f.String(load_default=None, validate=OneOf([*RiskLevel, SEVERE]), metadata=_RISK_LEVEL)
     after = f.String(load_default=None)
 
 

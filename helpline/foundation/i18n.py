@@ -35,7 +35,14 @@ def init_i18n(app: Flask) -> None:
         spoken_when=lambda when, now: format_when(_instant(when), now),
         spoken_due=lambda due, now: format_due(_instant(due), now),
         spoken_age=format_age,
+        country=country_name,
     )
+
+
+def country_name(text: str) -> str:
+    """The country's name in the language of the moment where the text is its code of two capitals; else the text."""
+    locale = get_locale()
+    return locale.territories.get(text, text) if locale and len(text) == 2 and text.isupper() else text  # noqa: PLR2004
 
 
 def _instant(when: datetime | str) -> datetime:

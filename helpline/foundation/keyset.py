@@ -4,12 +4,14 @@ import base64
 import binascii
 import struct
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from helpline.foundation.errors import Invalid
 
 _KEY = struct.Struct(">q16s")
 _MICRO = 1_000_000
+COUNTED = 1000  # so far a list says exactly how many it holds; then "more than"
 
 
 def encode_key(at: datetime, record_id: uuid.UUID) -> str:
@@ -26,3 +28,8 @@ def decode_key(text: str | None) -> tuple[datetime, uuid.UUID] | None:
         return datetime.fromtimestamp(micros / _MICRO, UTC), uuid.UUID(bytes=raw)
     except (binascii.Error, struct.error, ValueError, OverflowError, OSError):
         raise Invalid("page_key", "after") from None
+
+
+def held(found: Sequence[object], page: int, after: object, count: Callable[[], int]) -> int:
+    """How many a list holds in all; asked of the database only where its first page does not show it."""
+    return len(found) if after is None and len(found) <= page else count()

@@ -5,15 +5,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import undefer_group
 
 from helpline.accounts.models import Centre
 from helpline.foundation.db import db
-from helpline.foundation.errors import NotFound
+from helpline.foundation.errors import Invalid, NotFound
+from helpline.foundation.tabular.normalise import compile_mapping
 from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
-from helpline.imports.rules import Vocabulary
+from helpline.imports.rules import Vocabulary, read_for
 from helpline.reference import queries as reference
 from helpline.reference.rules import search_key
 
@@ -62,6 +64,15 @@ def find_mapping(centre_id: uuid.UUID, name: str) -> dict[str, Any] | None:
     """A centre's own document of this name, else the shipped one."""
     statement = select(SavedMapping.document).where(SavedMapping.centre_id == centre_id, SavedMapping.name == name)
     return db.session.scalar(statement) or shipped_mappings().get(name)
+
+
+def find_fault(document: dict[str, Any], centre: Centre, headers: Sequence[str]) -> Invalid | None:
+    """Why this mapping can't read a file with these headers here; None where it can."""
+    try:
+        compile_mapping(read_for(document, vocabulary_of(centre)), headers, time_zone=ZoneInfo(centre.timezone))
+    except Invalid as fault:
+        return fault
+    return None
 
 
 def read_chunks(import_id: uuid.UUID) -> Iterator[str]:

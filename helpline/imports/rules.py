@@ -1,7 +1,7 @@
 """What an old log may be mapped to, and how a mapped row becomes a call. Pure."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from helpline.calls.rules import DangerAnswers, assess_risk
 from helpline.calls.vocabulary import Answer, CallChannel, CallKind, Direction, Relation, RiskLevel
 from helpline.foundation.errors import Invalid
-from helpline.foundation.tabular.mapping import ImportMapping
+from helpline.foundation.tabular.mapping import ImportMapping, fold, read_mapping
 from helpline.imports.vocabulary import RELATIONS_TO_PERPETRATOR, YES_NO
 from helpline.people.commands import BACKGROUND
 from helpline.people.vocabulary import LANGUAGE, AgeBand, Gender
@@ -90,6 +90,14 @@ def check_mapping(mapping: ImportMapping, offered: Mapping[str, Any]) -> None:
             raise Invalid("mapping_type", field=f"constants.{target}", target=target)
 
 
+def read_for(document: Mapping[str, Any], vocabulary: Vocabulary) -> ImportMapping:
+    """The document as a mapping that can give calls here. Raises Invalid, as `read_mapping` and `check_mapping` do."""
+    offered = targets(vocabulary)
+    mapping = read_mapping(document, targets=offered)
+    check_mapping(mapping, offered)
+    return mapping
+
+
 def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
     """A mapped row as a call of our own; historic, so its risk is judged by its reasons unless the log told it."""
     codes = list(dict.fromkeys([*values.get("subcategories", ()), *filter(None, [values.get("category")])]))
@@ -154,6 +162,12 @@ def _iso(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
+# How logs often write a few of our codes.
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "female": ("F", "Female", "Girl", "Woman"), "male": ("M", "Male", "Boy", "Man"), "yes": ("Y", "1", "true"),
+    "no": ("N", "0", "false"),
+}  # fmt: skip
+
 # What a first mapping is drafted for, with the words by which columns are recognised.
 DRAFT_TARGETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "started_at": ("datetime", ("date", "time", "fecha", "started", "when", "call")),
@@ -178,7 +192,7 @@ def draft_mapping(headers: list[str]) -> dict[str, Any]:
         found.append(rule)
     gender = next((h for h in headers for hint in DRAFT_TARGETS["child_gender"][1] if hint in h.casefold()), None)
     if gender:
-        spellings = {"female": ["F", "Female", "Girl"], "male": ["M", "Male", "Boy"]}
+        spellings = {code: list(SPELLINGS[code]) for code in ("female", "male")}
         found.append(
             {"target": "child_gender", "columns": [gender], "type": "choice", "default": "unknown", "values": spellings}
         )
@@ -186,3 +200,31 @@ def draft_mapping(headers: list[str]) -> dict[str, Any]:
         "name": "my-log", "title": "", "unknown": ["", "?", "-", "unknown"], "constants": {"kind": "counselling"},
         "fields": found,
     }  # fmt: skip
+
+
+DATES = frozenset({"started_at", "ended_at"})
+NUMBERS = frozenset({"duration_minutes", "child_age", "caller_age"})
+
+
+def rule_of(document: Mapping[str, Any], target: str) -> dict[str, Any] | None:
+    """The document's rule for this target, if it names a column."""
+    rules = (rule for rule in document.get("fields", ()) if rule["target"] == target)
+    return next((rule for rule in rules if rule.get("columns")), None)
+
+
+def draft_rule(target: str, column: str) -> dict[str, Any]:
+    """A rule that reads a target from one column, before more is known of what stands there."""
+    kind = "datetime" if target in DATES else "integer" if target in NUMBERS else "text"
+    needed = {"required": True} if target == "started_at" else {}
+    return {"target": target, "columns": [column], "type": kind} | needed
+
+
+def guessed_values(texts: Iterable[str], words: Mapping[str, str]) -> dict[str, list[str]]:
+    """Our code to the spellings of it that stand in a column: the code, its word, or how logs often write it."""
+    known = {fold(text): code for code in words for text in SPELLINGS.get(code, ())}
+    known |= {fold(code): code for code in words} | {fold(name): code for code, name in words.items()}
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        if (code := known.get(fold(text))) is not None:
+            found.setdefault(code, []).append(text)
+    return found

@@ -119,10 +119,12 @@ class FolderGateway:
         beside.write_text(json.dumps({"key": mail.key, "to": mail.to, "subject": mail.subject, "body": mail.body}))
         beside.replace(self._folder / f"{mail.key}.json")
 
-    def newest(self, limit: int = 50) -> list[Mail]:
-        """What was sent last, newest first: keys are ordered by time."""
-        files = sorted(self._folder.glob("*.json"), reverse=True)[:limit] if self._folder.exists() else []
-        return [Mail(**json.loads(file.read_text())) for file in files]
+    def keys(self) -> list[str]:
+        """The ids of the messages that were sent, newest first: they are ordered by time."""
+        return sorted((file.stem for file in self._folder.glob("*.json")), reverse=True)
+
+    def read(self, key: str) -> Mail:
+        return Mail(**json.loads((self._folder / f"{key}.json").read_text()))
 
 
 def demo_mailbox(settings: Settings) -> FolderGateway | None:

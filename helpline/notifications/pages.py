@@ -12,8 +12,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from helpline.accounts import queries as accounts
-from helpline.foundation.access.engine import holds
-from helpline.foundation.access.permissions import Permission
+from helpline.foundation.access.engine import holds, may_read
+from helpline.foundation.access.permissions import FieldGroup, Permission
 from helpline.foundation.errors import NotFound
 from helpline.foundation.i18n import LANGUAGES, current_zone
 from helpline.foundation.keyset import decode_key, encode_key
@@ -22,6 +22,8 @@ from helpline.notifications.gateways import demo_mailbox
 from helpline.notifications.schemas import MessageOut, ResolutionIn
 from helpline.web import frame
 from helpline.web.guard import acting, guard
+
+_KEPT_MAIL = 1000  # of all centres of a demo, that are looked through for one's own
 
 pages = Blueprint("notifications", __name__, template_folder="templates")
 
@@ -121,11 +123,16 @@ def resolve(message_id: uuid.UUID) -> Response:
 @pages.get("/mailbox")
 @guard(Permission.DELIVERY_READ)
 def mailbox() -> str:
-    """The demo's mail, to whomever it was: so that a newcomer can open a partner's link. Nothing outside a demo."""
+    """The mail of the reader's centre in a demo: so that a newcomer can open a partner's link. Nothing outside a demo.
+
+    An agency's link opens a story: whoever may read none sees no mail to agencies.
+    """
     box = demo_mailbox(current_app.extensions["helpline_settings"])
     if box is None:
         raise NotFound("mailbox")
-    return render_template("notifications/mailbox.html", mails=box.newest())
+    actor, sent = acting().actor, [uuid.UUID(key) for key in box.keys()[:_KEPT_MAIL]]
+    shown = queries.list_mail(sent, actor.centre_id, stories=may_read(actor, FieldGroup.STORY))
+    return render_template("notifications/mailbox.html", mails=[box.read(str(message_id)) for message_id in shown])
 
 
 def _unread() -> int:

@@ -26,6 +26,14 @@ def list_exceptions(centre_id: uuid.UUID, after: tuple[datetime, uuid.UUID] | No
     return _page(statement, after)
 
 
+def list_mail(ids: Sequence[uuid.UUID], centre_id: uuid.UUID | None, *, stories: bool) -> Sequence[uuid.UUID]:
+    """Which of these messages are a centre's own mail, newest first; without `stories`, no mail to an agency."""
+    statement = select(Message.id).where(Message.id.in_(ids), Message.centre_id == centre_id)
+    if not stories:
+        statement = statement.where(Message.recipient_id.is_not(None))
+    return db.session.scalars(statement.order_by(Message.id.desc()).limit(PAGE)).all()
+
+
 def count_unread(user_id: uuid.UUID) -> int:
     """How many in-app messages a user has not opened; stops counting at 100."""
     unread = select(Message.id).where(

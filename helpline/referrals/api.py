@@ -35,7 +35,7 @@ api = ApiBlueprint("referrals", "Services sought from partner agencies, and the 
 @api.response(200, ReferralPage)
 def list_referrals(query: dict[str, Any]) -> dict[str, Any]:
     """What is sought, newest first, 50 a page."""
-    rows = queries.list_referrals(acting(), query["state"], decode_key(query["after"]))
+    rows = queries.list_referrals(acting(), query, decode_key(query["after"]))
     shown = rows[: queries.PAGE]
     more = encode_key(shown[-1].requested_at, shown[-1].id) if len(rows) > len(shown) else None
     return {"items": shown, "next": more}

@@ -15,7 +15,7 @@ from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.errors import Conflict, HelplineError, Invalid
 from helpline.foundation.ids import new_id
-from helpline.foundation.keyset import decode_key, encode_key
+from helpline.foundation.keyset import decode_key, encode_key, held
 from helpline.referrals import queries
 from helpline.referrals.rules import ENDED
 from helpline.referrals.schemas import (
@@ -54,16 +54,18 @@ def list_referrals() -> str:
     """What is sought, by state."""
     ctx = acting()
     query = ReferralQuery().load({name: value for name, value in request.args.items() if value})
-    rows = queries.list_referrals(ctx, query["state"], decode_key(query["after"]))
+    after = decode_key(query["after"])
+    rows = queries.list_referrals(ctx, query, after)
     shown = rows[: queries.PAGE]
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in {"state", "late", "team_id"}}
     older = None
     if len(rows) > len(shown):
-        key = encode_key(shown[-1].requested_at, shown[-1].id)
-        older = url_for(".list_referrals", state=query["state"], after=key)
-    referrals = ReferralOut(many=True).dump(shown)
+        older = url_for(".list_referrals", **kept, after=encode_key(shown[-1].requested_at, shown[-1].id))
+    in_team = {"team_id": query["team_id"]} if query["team_id"] else {}
     return render_template(
-        "referrals/list.html", referrals=referrals, state=query["state"], states=list(ReferralState),
-        older=older, now=ctx.now,
+        "referrals/list.html", referrals=ReferralOut(many=True).dump(shown), state=query["state"], late=query["late"],
+        states=list(ReferralState), older=older, now=ctx.now, in_team=in_team,
+        held=held(rows, queries.PAGE, after, lambda: queries.count_referrals(ctx, query)),
     )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text, tuple_
 from sqlalchemy.orm import undefer, undefer_group
 
 from helpline.accounts import queries as accounts
@@ -22,6 +22,7 @@ from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import unseal_row
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
+from helpline.foundation.keyset import COUNTED
 from helpline.people.vocabulary import Gender
 from helpline.reference.models import Place
 from helpline.referrals.models import Referral, ReferralAsk
@@ -225,16 +226,32 @@ def get_row(referral_id: uuid.UUID) -> ReferralRow:
     return rows[0]
 
 
-def list_referrals(ctx: Context, state: ReferralState | None = None, after: Key | None = None) -> list[ReferralRow]:
+def list_referrals(ctx: Context, asked: Mapping[str, Any], after: Key | None = None) -> list[ReferralRow]:
     """What the actor's centre or teams seek, newest first; one more than a page tells that there are more."""
-    statement = select(Referral, Case.code).join(Case).where(Referral.centre_id == ctx.actor.centre_id)
-    if ctx.actor.team_ids and ctx.actor.role == "team_supervisor":
-        statement = statement.where(Case.team_id.in_(ctx.actor.team_ids))
-    if state is not None:
-        statement = statement.where(Referral.state == state)
+    statement = select(Referral, Case.code).join(Case).where(*_conditions(ctx, asked))
     if after is not None:
         statement = statement.where(tuple_(Referral.requested_at, Referral.id) < after)
     return _rows(statement.limit(PAGE + 1))
+
+
+def count_referrals(ctx: Context, asked: Mapping[str, Any]) -> int:
+    """How many there are; stops counting one beyond COUNTED."""
+    some = select(Referral.id).join(Case).where(*_conditions(ctx, asked)).limit(COUNTED + 1).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def _conditions(ctx: Context, asked: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    conditions = [Referral.centre_id == ctx.actor.centre_id]
+    if ctx.actor.team_ids and ctx.actor.role == "team_supervisor":
+        conditions.append(Case.team_id.in_(ctx.actor.team_ids))
+    if asked["team_id"] is not None:
+        conditions.append(Case.team_id == asked["team_id"])
+    if asked["state"] is not None:
+        conditions.append(Referral.state == asked["state"])
+    if asked["late"]:
+        silent = ReferralAsk.referral_id == Referral.id, ReferralAsk.answer_by < ctx.now
+        conditions.append(exists().where(*silent, ReferralAsk.state == AskState.ASKED))
+    return conditions
 
 
 def list_choices(row: ReferralRow) -> list[tuple[uuid.UUID, dict[str, str]]]:

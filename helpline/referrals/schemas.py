@@ -80,6 +80,8 @@ class ReferralQuery(In):
     group = G.STATISTICS
 
     state = f.Enum(ReferralState, by_value=True, load_default=None, allow_none=True)
+    late = f.Boolean(load_default=False, metadata={"description": "An agency's time to answer has passed"})
+    team_id = f.UUID(load_default=None)
     after = f.String(load_default=None, allow_none=True, validate=Length(max=64))
 
 

@@ -14,6 +14,13 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "email": _l("E-mail"), "letter": _l("Letter"), "walk_in": _l("Walk-in"), "social": _l("Social media"),
     },
     "direction": {"in": _l("in"), "out": _l("out")},
+    "call_direction": {"in": _l("They called us"), "out": _l("We called them")},
+    "perpetrator": {
+        "parent": _l("Parent"), "step_parent": _l("Step-parent"), "grandparent": _l("Grandparent"),
+        "sibling": _l("Brother or sister"), "other_relative": _l("Another relative"), "partner": _l("Partner"),
+        "former_partner": _l("Former partner"), "acquaintance": _l("Somebody known"), "stranger": _l("A stranger"),
+        "unknown": _l("Not told"),
+    },
     "kind": {
         "counselling": _l("Counselling"), "silent": _l("Silent"), "hang_up": _l("Hung up"), "abusive": _l("Abusive"),
         "thanks": _l("Thanks"), "wrong_number": _l("Wrong number"), "test": _l("Test"),
@@ -54,6 +61,13 @@ WORDS: Mapping[str, Mapping[str, object]] = {
     "import_state": {
         "uploaded": _l("Waiting for its columns"), "checking": _l("Being read"), "checked": _l("Ready to import"),
         "importing": _l("Being imported"), "done": _l("Imported"), "failed": _l("Could not be read"),
+    },
+    "reject": {
+        "value_missing": _l("A needed value is missing"), "datetime_unreadable": _l("This is no date and time"),
+        "date_unreadable": _l("This is no date"), "integer_unreadable": _l("This is no whole number"),
+        "choice_unreadable": _l("Nobody said what this means"), "broken_quotes": _l("Its quotation marks do not match"),
+        "row_empty": _l("The row is empty"), "too_few_cells": _l("The row has too few cells"),
+        "too_many_cells": _l("The row has too many cells"),
     },
     "permission": {
         "call:log": _l("Log calls"), "call:read": _l("Read calls"), "call:correct": _l("Correct calls"),

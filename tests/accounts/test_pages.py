@@ -413,9 +413,12 @@ def test_the_centre_and_its_teams(inside, admin, rows):
 
 def test_an_api_token_is_shown_once(inside, client):
     made = post(inside, "/account/tokens", "/account/tokens", name="Figures", days="7", scopes=["user:read"])
-    assert made.status_code == 201
-    [token] = re.findall(r"hlp_[\w-]+", made.text)
-    assert token not in inside.get("/account/tokens").text
+    assert (made.status_code, made.location) == (303, "/account/tokens")
+    [token] = re.findall(r"hlp_[\w-]+", inside.get("/account/tokens").text)
+    again = inside.get("/account/tokens").text
+    assert token not in again
+    assert again.count("Figures</td>") == 1, "a reload makes no second one"
+    assert "their" not in again
     assert (
         post(inside, "/account/tokens", "/account/tokens", name="x", days="7", scopes=["call:log"]).status_code == 422
     )

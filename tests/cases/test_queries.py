@@ -14,7 +14,7 @@ from tests.factories.cases import assign, make_call, make_place, open_case
 
 pytestmark = pytest.mark.usefixtures("in_app")
 ASKED = {
-    "status": "open", "risk_level": None, "step": None, "mine": False, "unassigned": False, "late": False, "response_late": False,
+    "status": "open", "risk_level": None, "step": None, "mine": False, "unassigned": False, "late": False, "assignment_late": False, "response_late": False,
     "closing_asked": False, "team_id": None, "caseworker_id": None, "province_id": None, "call_id": None, "code": None,
 }  # fmt: skip
 
@@ -63,6 +63,7 @@ def test_late_is_past_the_clock_of_assignment_or_of_the_first_response(world):
     assert listed(world.supervisor, at=opened + timedelta(days=8), late=True) == [low, high]
     assert listed(world.supervisor, at=opened + timedelta(minutes=70), response_late=True) == []
     assert listed(world.supervisor, at=opened + timedelta(hours=25), response_late=True) == [high]
+    assert listed(world.supervisor, at=opened + timedelta(days=8), assignment_late=True) == [high]
     row = look(world, high)
     assert (row.assignment_late(opened + timedelta(hours=2)), row.response_late(opened + timedelta(hours=2))) == (
         True, False,

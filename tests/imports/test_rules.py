@@ -8,7 +8,7 @@ import pytest
 
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import read_mapping
-from helpline.imports.rules import Vocabulary, check_mapping, ready_call, targets
+from helpline.imports.rules import Vocabulary, check_mapping, guessed_values, ready_call, targets
 
 VOCABULARY = Vocabulary({"violence": uuid.uuid4(), "violence.neglect": uuid.uuid4()}, {}, {})
 START = {"target": "started_at", "columns": ["when"], "type": "datetime", "formats": ["iso"], "required": True}
@@ -74,3 +74,10 @@ def test_minutes_pass_while_the_clock_on_the_wall_is_set():
     ended = datetime.fromisoformat(ready.body["ended_at"])
     assert (ended - datetime.fromisoformat(ready.body["started_at"])).total_seconds() == 3600
     assert ready_call({"started_at": started, "duration_minutes": 999_999_999}, VOCABULARY).body["ended_at"] is None
+
+
+def test_spellings_that_are_plain_are_guessed_and_no_others():
+    words = {"female": "Girl", "male": "Boy", "unknown": "Not told"}
+    assert guessed_values(["f", "BOY", "not told", "x", "m"], words) == {
+        "female": ["f"], "male": ["BOY", "m"], "unknown": ["not told"],
+    }  # fmt: skip

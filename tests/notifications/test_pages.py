@@ -15,8 +15,11 @@ from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, NotFound
 from helpline.foundation.i18n import speaking
 from helpline.foundation.ids import new_id
+from helpline.notifications import pages as mail_pages
 from helpline.notifications import queries, services
 from helpline.notifications.commands import QueueMessage
+from helpline.notifications.gateways import FolderGateway, Mail
+from helpline.notifications.vocabulary import MessageChannel
 from helpline.settings import ROOT
 from tests.factories.accounts import make_centre, make_user, sign_in
 
@@ -254,3 +257,33 @@ def test_a_message_whose_text_is_gone_breaks_no_page(client, make_person, queue,
     sign_in(client, person)
     assert "no_such_text" in client.get("/inbox").text
     assert "no_such_text" in client.get("/deliveries").text
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "seen"),
+    [
+        ("supervisor", 200, {"to staff", "to an agency"}), ("admin", 200, {"to staff"}), ("operator", 403, set()),
+        ("caseworker", 403, set()), ("team_supervisor", 200, {"to staff", "to an agency"}), ("auditor", 403, set()),
+    ],
+)  # fmt: skip
+def test_the_demos_mail_is_its_own_centres_and_agencies_links_go_to_readers_of_stories(  # noqa: PLR0917
+    client, app, rows, database_urls, make_person, tmp_path, monkeypatch, role, status, seen
+):
+    box = FolderGateway(tmp_path / "mail")
+    monkeypatch.setattr(mail_pages, "demo_mailbox", lambda _settings: box)
+    person, stranger = make_person(role), make_user(make_centre(database_urls["owner"]), "supervisor")
+
+    def mail(centre_id, subject, **to):
+        key = str(new_id())
+        with app.app_context(), unit_of_work(system_context(SystemActor.REMINDER)) as ctx:
+            services.queue_message(ctx, QueueMessage(centre_id, "case_assigned", key, {"case": "HC-7"}, **to))
+        found = rows("SELECT id FROM messages WHERE dedupe_key = %s AND channel = 'mail'", key)
+        box.send(Mail(str(found[0][0]), "somebody@partner.invalid", subject, "https://helpline.test/r/link"))
+
+    mail(person.centre.id, "to staff", user_id=person.id)
+    mail(person.centre.id, "to an agency", address="clinic@partner.invalid", channels=(MessageChannel.MAIL,))
+    mail(stranger.centre.id, "to strangers", user_id=stranger.id)
+    sign_in(client, person)
+    page = client.get("/mailbox")
+    assert page.status_code == status
+    assert {subject for subject in ("to staff", "to an agency", "to strangers") if subject in page.text} == seen

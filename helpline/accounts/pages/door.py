@@ -216,7 +216,7 @@ def _keep(response: Response, name: str, value: str) -> None:
 @public()
 def forgotten() -> str:
     """Ask for a link by which to choose a new password."""
-    return render_template("accounts/forgotten.html", sent=False)
+    return render_template("accounts/forgotten.html", sent=False, demo=_is_demo())
 
 
 @pages.post("/forgotten")
@@ -224,7 +224,11 @@ def forgotten() -> str:
 def send_link() -> str:
     """Send it, if there is such a person; the answer is the same if there is not."""
     passwords.request_password_reset(acting(), request.form.get("login", ""), request.remote_addr or "")
-    return render_template("accounts/forgotten.html", sent=True)
+    return render_template("accounts/forgotten.html", sent=True, demo=_is_demo())
+
+
+def _is_demo() -> bool:
+    return bool(current_app.extensions["helpline_settings"].demo)
 
 
 def _choosing(problem: Exception | None = None, *, purpose: LinkPurpose, token: str) -> str | tuple[str, int]:

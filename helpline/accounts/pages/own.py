@@ -1,16 +1,15 @@
 """One's own account: name, language, theme, API tokens."""
 
 import uuid
-from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from helpline.accounts import queries
 from helpline.accounts.pages.security import pages
-from helpline.accounts.schemas import MeIn, TokenIn, TokenMadeOut, TokensOut
+from helpline.accounts.schemas import MeIn, TokenIn, TokensOut
 from helpline.accounts.services import staff, tokens
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.i18n import format_when
@@ -51,7 +50,13 @@ def save_account() -> Response:
     return redirect(url_for("accounts.account", saved="own"), 303)
 
 
-def _draw_tokens(problem: Exception | None = None, made: dict[str, Any] | None = None) -> str:
+def _may(scope: str) -> str:
+    """A permission as one says it to whoever holds it."""
+    yours = {"message:read": _("Read your inbox"), "account:own": _("Keep your own account")}
+    return yours.get(scope) or word("permission", scope)
+
+
+def _draw_tokens(problem: Exception | None = None, made: str | None = None) -> str:
     ctx = acting()
     rows = TokensOut().dump({"items": queries.list_tokens(ctx.actor.id)})["items"]
     found = queries.list_tokens(ctx.actor.id)
@@ -61,23 +66,23 @@ def _draw_tokens(problem: Exception | None = None, made: dict[str, Any] | None =
         shown["over"] = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= ctx.now)
     return render_template(
         "accounts/tokens.html", tokens=rows, made=made, form=refused(problem, "scopes"),
-        scopes=[(scope, word("permission", scope)) for scope in tokens.scopes_of(ctx)],
+        scopes=[(scope, _may(scope)) for scope in tokens.scopes_of(ctx)], may=_may,
     )  # fmt: skip
 
 
 @pages.get("/account/tokens", endpoint="tokens")
 @guard(Permission.OWN_ACCOUNT)
 def list_tokens() -> str:
-    """My API tokens."""
-    return _draw_tokens()
+    """My API tokens; one just made is shown this once, and gone from the cookie that carried it here."""
+    return _draw_tokens(made=session.pop("made_token", None))
 
 
 @pages.post("/account/tokens")
 @guard(Permission.OWN_ACCOUNT, retry=_draw_tokens, fresh=True)
-def create_token() -> tuple[str, int]:
-    """Make a token, and show it this once."""
-    made = tokens.create_api_token(acting(), TokenIn().load(posted("scopes")))
-    return _draw_tokens(made=TokenMadeOut().dump(made)), 201
+def create_token() -> Response:
+    """Make a token; the list shows it once, so that a reload makes no second one."""
+    session["made_token"] = tokens.create_api_token(acting(), TokenIn().load(posted("scopes"))).token
+    return redirect(url_for("accounts.tokens"), 303)
 
 
 @pages.post("/account/tokens/<uuid:token_id>/revoke")

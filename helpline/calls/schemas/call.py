@@ -191,7 +191,7 @@ class CallItemOut(RecordOut):
     province_names = f.Dict(allow_none=True, metadata=WHERE)
     category = f.String(allow_none=True, metadata=STORY)
     category_names = f.Dict(allow_none=True, metadata=STORY)
-    risk_level = f.String(allow_none=True, metadata=RISK)
+    risk_level = f.String(allow_none=True, metadata=RISK | {"description": "null: no counselling, so not judged"})
 
 
 class CallTermOut(RecordOut):

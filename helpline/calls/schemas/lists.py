@@ -3,7 +3,7 @@
 from typing import Any
 
 from marshmallow import fields as f
-from marshmallow.validate import Length
+from marshmallow.validate import Length, OneOf
 
 from helpline.calls import vocabulary as v
 from helpline.calls.schemas.call import ADMIN, CONTACT, RISK, STORY, CallItemOut
@@ -13,6 +13,9 @@ from helpline.web.schema import In, Page, RecordOut
 from helpline.web.validation import Range
 
 G = FieldGroup
+_CATEGORY = {"description": "Main reason: a code, or none"}
+_PROVINCE = {"description": "Its code or id, or none"}
+_RISK = {"description": "Of counselling calls, which alone are judged; severe: high or immediate"}
 
 
 class CallQuery(In):
@@ -22,10 +25,10 @@ class CallQuery(In):
 
     kind = f.Enum(v.CallKind, by_value=True, load_default=None)
     channel = f.Enum(v.CallChannel, by_value=True, load_default=None)
-    category = f.String(load_default=None, validate=Length(max=100), metadata={"description": "Main reason: a code"})
+    category = f.String(load_default=None, validate=Length(max=100), metadata=_CATEGORY)
     any_category = f.String(load_default=None, validate=Length(max=100), metadata={"description": "Any reason"})
-    province = f.String(load_default=None, validate=Length(max=64), metadata={"description": "Its code or id"})
-    risk = f.Enum(v.RiskLevel, by_value=True, load_default=None)
+    province = f.String(load_default=None, validate=Length(max=64), metadata=_PROVINCE)
+    risk = f.String(load_default=None, validate=OneOf([*v.RiskLevel, v.SEVERE]), metadata=_RISK)
     source = f.Enum(v.CallSource, by_value=True, load_default=None)
     gender = f.Enum(Gender, by_value=True, load_default=None)
     age_band = f.Enum(AgeBand, by_value=True, load_default=None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpline.accounts.queries import get_centre
 from helpline.calls import queries
-from helpline.calls.vocabulary import CallFilter
+from helpline.calls.vocabulary import NONE, CallFilter
 from helpline.foundation.context import Context
 from helpline.foundation.errors import Invalid, NotFound
 from helpline.reference import queries as reference
@@ -19,7 +19,7 @@ _ASKED = {each.name for each in fields(CallFilter)} - {"centre_id", "team_ids", 
 def narrowed(ctx: Context, asked: Mapping[str, Any]) -> CallFilter:
     """Raises Invalid("province_unknown", "province"), NotFound("team") for a team out of reach."""
     given = {name: value for name, value in asked.items() if name in _ASKED and value is not None}
-    if "province" in given:
+    if given.get("province", NONE) != NONE:
         given["province"] = _province(ctx, given["province"])
     within = replace(queries.reach(ctx), **{name: getattr(v, "value", v) for name, v in given.items()})
     if asked.get("mine"):

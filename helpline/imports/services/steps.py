@@ -26,13 +26,13 @@ from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import db
 from helpline.foundation.errors import Conflict, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from helpline.foundation.tabular.mapping import ImportMapping, read_mapping
+from helpline.foundation.tabular.mapping import ImportMapping
 from helpline.foundation.tabular.normalise import compile_mapping
 from helpline.foundation.tabular.reading import open_table
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
 from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
-from helpline.imports.rules import check_mapping, targets
+from helpline.imports.rules import read_for
 from helpline.imports.vocabulary import WORKING, ImportState
 
 CHUNK_BYTES = 384 * 1024
@@ -53,7 +53,7 @@ def upload(ctx: Context, command: Upload) -> CallImport:
     made = CallImport(
         id=command.import_id, centre_id=centre.id, requested_by=ctx.actor.id, created_at=ctx.now,
         state=ImportState.UPLOADED, size_bytes=size, encoding=encoding, file_name=command.file_name[:200],
-        headers=headers, mapping=_fitting(centre.id, headers),
+        headers=headers, mapping=_fitting(centre, headers),
     )  # fmt: skip
     db.session.add(made)
     db.session.flush()
@@ -68,10 +68,11 @@ def upload(ctx: Context, command: Upload) -> CallImport:
     return made
 
 
-def _fitting(centre_id: uuid.UUID, headers: list[str]) -> dict[str, Any] | None:
-    """The first known mapping whose columns the file all has."""
-    known = [saved.document for saved in queries.list_mappings(centre_id)] + list(queries.shipped_mappings().values())
-    return next((document for document in known if _fits(document, headers)), None)
+def _fitting(centre: Centre, headers: list[str]) -> dict[str, Any] | None:
+    """The first known mapping whose columns the file all has, and whose codes this centre all knows."""
+    known = [saved.document for saved in queries.list_mappings(centre.id)] + list(queries.shipped_mappings().values())
+    fits = (document for document in known if _fits(document, headers))
+    return next((document for document in fits if queries.find_fault(document, centre, headers) is None), None)
 
 
 def _fits(document: dict[str, Any], headers: list[str]) -> bool:
@@ -98,10 +99,7 @@ def set_mapping(ctx: Context, command: Mapped) -> CallImport:
 
 
 def _read(document: dict[str, Any], centre: Centre) -> ImportMapping:
-    offered = targets(queries.vocabulary_of(centre))
-    mapping = read_mapping(document, targets=offered)
-    check_mapping(mapping, offered)
-    return mapping
+    return read_for(document, queries.vocabulary_of(centre))
 
 
 def save_mapping(ctx: Context, centre_id: uuid.UUID, document: dict[str, Any]) -> SavedMapping:
