@@ -134,7 +134,7 @@ def guard(
     """Admit a signed-in actor who holds `permission`.
 
     `retry(problem, **view_args)` draws the form again when the view raised Invalid, ValidationError or Conflict.
-    `locked`: also admit a session that is locked for idleness, or not yet whole (unlocking and signing out do).
+    `locked`: also admit a session that is locked for idleness (unlocking, signing out and locking the keys do).
     `early`: also admit a session whose second factor is PENDING, or MISSING (the pages that present one or set one up).
     `fresh`: ask for the second factor unless it was presented within ten minutes, and lose nothing that was posted; an
     API token never passes. Whoever has none is told to set one up, but for the doors that do so (early=MISSING).
@@ -147,7 +147,9 @@ def guard(
         ctx = _enter(who, visitor)
         if who.locked and not locked:
             raise Unauthenticated("locked")
-        if not (who.entered or locked or who.factor is early):
+        # Signing out and unlocking are one's own business; the keys are locked by nobody with half a sign-in.
+        leaving = locked and permission is Permission.OWN_ACCOUNT
+        if not (who.entered or leaving or who.factor is early):
             raise Unauthenticated(f"factor_{who.factor}")
         require(ctx, permission)
         by_browser = who.channel is Channel.PAGE

@@ -230,7 +230,8 @@ FRESH = {
     "accounts.new_passkey", "accounts.add_passkey",
     "accounts.make_recovery_codes", "accounts.remove_factor", "accounts.create_token", "accounts.invite_user",
     "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
-    "imports.rejects",
+    "imports.rejects", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
+    "api_privacy.break_glass",
 }  # fmt: skip
 
 

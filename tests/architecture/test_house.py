@@ -76,23 +76,31 @@ _OWN = "touches the actor's own session, draft or choice and nothing else"
 _PART = "a part that the slice's own use cases share: they have asked"
 _CALLER = "comes in with the record that tells of it: whoever writes that has asked"
 ASKED_BEFORE = {
+    "helpline/accounts/services/factors.py": {
+        "begun_authenticator": _OWN, "choose_factor": _CREDENTIAL, "enter": _CREDENTIAL, "present_factor": _CREDENTIAL,
+    },
+    "helpline/accounts/services/passkeys.py": {
+        "accept_answer": _CREDENTIAL, "check_new": _PART, "creation_options": _OWN, "request_options": _CREDENTIAL,
+    },
     "helpline/accounts/services/passwords.py": {
         "accept_link": _CREDENTIAL, "open_link": _CREDENTIAL, "request_password_reset": _CREDENTIAL,
         "invite_again": _PART,
     },
     "helpline/accounts/services/sessions.py": {
-        "list_sessions": _OWN, "lock": _OWN, "sign_in": _CREDENTIAL, "sign_out": _OWN, "unlock": _CREDENTIAL,
+        "end_other_sessions": _OWN, "list_sessions": _OWN, "lock": _OWN, "own_session": _OWN, "renew_session": _OWN,
+        "sign_in": _CREDENTIAL, "sign_out": _OWN, "unlock": _CREDENTIAL,
     },
     "helpline/accounts/services/tokens.py": {"scopes_of": _OWN},
     "helpline/calls/services/content.py": {"resolve": _PART},
     "helpline/calls/services/drafts.py": {"end_draft": _OWN},
     "helpline/calls/services/lists.py": {"narrowed": _PART},
+    "helpline/cases/services.py": {"close_to": _PART},
     "helpline/followups/services/planning.py": {
         "add_planned": _PART, "schedule": _PART, "settle": _PART, "tell": _PART,
     },
     "helpline/followups/services/work.py": {"proposal": "reads what row security shows"},
     "helpline/imports/services/steps.py": {"fail": _PART, "finish_check": _PART},
-    "helpline/notifications/services.py": {"queue_message": _CALLER},
+    "helpline/notifications/services.py": {"queue_message": _CALLER, "tell_administrators": _CALLER},
     "helpline/oversight/services/witnessing.py": {"standing": _PART, "tell_guardians": _PART},
     "helpline/people/services.py": {"add_people": _CALLER},
     "helpline/reference/services.py": {"load_reference": "set-up alone, as the owner of the tables"},

@@ -75,7 +75,13 @@ SHOWS = {
     "calls.show": ("call", {"call": _CALL}),
     "calls.history": ("call", {"call": _CALL}),
     "calls.correction": ("call", {"call": _CALL}),
-    "cases.open_case": ("call", {"person": {G.CHILD_IDENTITY, G.STATISTICS, G.CASE_ADMINISTRATION}}),
+    "cases.open_case": (
+        "call",
+        {
+            "call": {G.CASE_ADMINISTRATION, G.RISK, G.STATISTICS},
+            "person": {G.CHILD_IDENTITY, G.STATISTICS, G.CASE_ADMINISTRATION},
+        },
+    ),
     "api_calls.get_call": ("call", {"call": _CALL}),
     "api_calls.get_history": ("call", {"call": {G.CASE_ADMINISTRATION, G.STATISTICS, G.STORY}}),
     "referrals.show_referral": ("referral", {"referral": _REFERRAL}),
@@ -99,6 +105,7 @@ NO_CASE = [
     "calls.write",
     "imports.rejects",
     "imports.show_import",
+    "notifications.open_message",
     "privacy.show_override",
     "api_privacy.read_override",
 ]

@@ -64,7 +64,7 @@ NO_CHILD = {
     "taxonomy_terms": {"code", "names"},
     "team_members": set(),
     "teams": {"name"},
-    "user_sessions": {"token_hash"},
+    "user_sessions": {"challenge", "token_hash"},
     "users": {"email", "locale", "login", "name", "role", "status", "theme"},
 }
 CODE = "a code of our vocabularies: a check in the database or the schema's closed list holds it"

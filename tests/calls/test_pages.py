@@ -83,7 +83,7 @@ def test_posting_twice_makes_one_call(client, operator, rows):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"started_at": "2999-01-01T10:00"}, "has not come yet"),
+        ({"started_at": "2126-01-01T10:00"}, "has not come yet"),
         ({"started_at": "2026-01-02T10:00", "ended_at": "2026-01-02T09:00"}, "before the start"),
         ({"place_id_text": "Nowhere at all"}, "No place is called so"),
         ({"categories_text": "Xyzzy"}, "No reason is called so"),

@@ -61,7 +61,7 @@ def stack(
     urls = make_database(f"helpline_faults_{worker_number}")
     own = replace(
         settings, database_url=urls["web"], database_worker_url=urls["worker"], database_relay_url=urls["relay"],
-        database_owner_url=urls["owner"], redis_url=broker.url,
+        database_owner_url=urls["owner"], database_search_url=urls["search"], redis_url=broker.url,
     )  # fmt: skip
     with service(own, tmp_path_factory.mktemp("faults")) as running:
         running.start()

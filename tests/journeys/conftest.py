@@ -21,7 +21,7 @@ def stack(
         client.flushdb()
     own = replace(
         settings, database_url=urls["web"], database_worker_url=urls["worker"], database_relay_url=urls["relay"],
-        database_owner_url=urls["owner"],
+        database_owner_url=urls["owner"], database_search_url=urls["search"],
     )  # fmt: skip
     with service(own, tmp_path_factory.mktemp("stack")) as running:
         running.start()

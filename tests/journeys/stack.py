@@ -81,7 +81,7 @@ class Stack:
         return self.settings.public_url
 
     def start(self, *names: str) -> None:
-        for name in names or ("relay", "worker", "beat", "web"):
+        for name in names or ("relay", "search", "worker", "beat", "web"):
             command = commands(self.settings, self.folder)[name]
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
@@ -146,7 +146,7 @@ def service(settings: Settings, folder: Path) -> Iterator[Stack]:
         replace(
             settings, port=port, public_url=f"http://127.0.0.1:{port}", web_workers=1, smtp_host="127.0.0.1",
             smtp_port=mail_port, clock_offset_path=folder / "clock", failpoints_path=folder / "failpoints",
-            mail_from="Helpline <helpline@helpline.test>",
+            mail_from="Helpline <helpline@helpline.test>", search_socket_path=folder / "search.sock",
         ),
         receiver,
         folder,
