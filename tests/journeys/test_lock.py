@@ -40,7 +40,7 @@ def stack(settings, make_database, worker_number, tmp_path_factory):
     shutil.copy2(machine_beside(settings.keys_path), machine_beside(path))
     own = replace(
         settings, database_url=urls["web"], database_worker_url=urls["worker"], database_relay_url=urls["relay"],
-        database_owner_url=urls["owner"], keys_path=path,
+        database_owner_url=urls["owner"], database_search_url=urls["search"], keys_path=path,
     )  # fmt: skip
     with service(own, folder) as running:
         running.start()
@@ -76,6 +76,7 @@ def signed_in(stack, person):
     page = browser.get(f"{stack.url}/sign-in", timeout=30)
     data = {"csrf_token": csrf(page), "login": person.user.login, "password": PASSWORD}
     assert browser.post(f"{stack.url}/sign-in", data=data, timeout=30).status_code == 200
+    sql(stack, "UPDATE user_sessions SET factor_at = now() WHERE user_id = %s AND ended_at IS NULL", person.user.id)
     return browser
 
 
