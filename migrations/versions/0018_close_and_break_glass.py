@@ -31,7 +31,7 @@ MAY_GRANT_NOW = f"""record_id <> ALL ((SELECT app.overridden())::uuid[]) AND CAS
     ELSE {MAY_GRANT} END"""
 MAY_END = f"effect = 'allow' AND ({MAY_GRANT}) OR {SUPERVISES} AND principal_id <> {ME} AND ({MAY_GRANT})"
 # Who is shut out is read by who may say so, and by the machines that must leave them out; never by themselves.
-DENIES_READ = f"""effect = 'allow' OR {ROLE} IN ('router', 'reminder', 'messenger', 'keeper')
+DENIES_READ = f"""effect = 'allow' OR {ROLE} IN ('router', 'reminder', 'messenger', 'watcher', 'keeper')
     OR {SUPERVISES} AND principal_id <> {ME} AND record_id <> ALL ((SELECT app.overridden())::uuid[])
     AND ({MAY_GRANT})"""
 

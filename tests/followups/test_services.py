@@ -325,7 +325,7 @@ def test_an_id_in_use_is_refused(world, planned):
 def test_moved_it_is_reminded_of_anew(world, planned, rows):
     case_id = planned(risk="high")
     row = first(world, case_id, "contact")
-    system(watching.remind_due, at=row.due_at)
+    system(watching.remind_due, 10_000, at=row.due_at)
     row = first(world, case_id, "contact")
     assert row.reminded_at
     ctx, _ = do(world.caseworker, work.reschedule, row.id, row.version, now() + 20 * D, "They are at the temple")

@@ -82,7 +82,7 @@ def test_an_error_while_closed_is_no_other_page(browser, closed, monkeypatch):
 
 
 def test_keys_taken_amid_a_request_end_it_as_closed(browser, somebody, monkeypatch):
-    sign_in(browser, somebody("admin"))
+    sign_in(browser, somebody("admin"), fresh=True)
 
     def taken(*_args, **_kwargs):
         raise keyring.NoKeys
@@ -121,7 +121,7 @@ def test_another_sites_form_locks_nothing(browser, somebody, sql):
 
 def test_the_prepared_link_locks_by_its_button_alone_and_without_a_sign_in(browser, web_app, somebody, sql):
     admin = somebody("admin")
-    sign_in(browser, admin)
+    sign_in(browser, admin, fresh=True)
     page = browser.post("/keys/link", data={"csrf_token": csrf(browser.get("/keys"))})
     link = re.search(r"https?://[^/<]+(/close/[\w=-]+)", page.text)[1]
     assert link not in browser.get("/keys").text, "shown once"
@@ -143,7 +143,7 @@ def test_the_prepared_link_locks_by_its_button_alone_and_without_a_sign_in(brows
 
 
 def test_an_ended_link_is_no_link(browser, web_app, somebody, sql):
-    sign_in(browser, somebody("admin"))
+    sign_in(browser, somebody("admin"), fresh=True)
     token = csrf(browser.get("/keys"))
     link = re.search(r"(/close/[\w=-]+)", browser.post("/keys/link", data={"csrf_token": token}).text)[1]
     assert browser.post("/keys/link/end", data={"csrf_token": token}).status_code == 303
@@ -200,7 +200,7 @@ def test_a_renewal_shows_how_far_it_came(  # noqa: PLR0917  # fixtures
     browser, somebody, worker_app, logs, sql, monkeypatch
 ):
     logs(3)
-    sign_in(browser, somebody("admin"))
+    sign_in(browser, somebody("admin"), fresh=True)
     page = browser.get("/keys")
     assert "never renewed" in page.text
     assert page.text.split("<main")[1].split("</main>")[0].count("btn main") == 1

@@ -264,6 +264,6 @@ def test_a_table_of_records_is_found_by_itself():
 def test_every_column_of_a_wrapped_key_is_known_to_be_one():
     keys = {
         (table.name, column.name) for table in db.metadata.sorted_tables for column in table.columns
-        if isinstance(column.type, LargeBinary) and column.name.endswith("_key")
+        if isinstance(column.type, LargeBinary) and column.name.endswith("_key") and column.name != "public_key"
     }  # fmt: skip
     assert keys == {(table, column) for table, columns in wrapped_keys(db.metadata).items() for column in columns}

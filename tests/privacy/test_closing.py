@@ -202,7 +202,7 @@ def test_reminders_fall_to_the_next_who_may_know_and_at_last_to_the_admin_withou
     case_id = full_case(world)
     far = now().replace(year=now().year + 1)
     close(world.supervisor, case_id, world.team_supervisor.id)
-    machine(SystemActor.REMINDER, watching.escalate_due, at=far)
+    machine(SystemActor.REMINDER, watching.escalate_due, 10_000, at=far)
     assert told(rows, "followup_escalated", case_id) == {world.supervisor.id}
     assert told(rows, "nobody_left") & {world.admin.id} == set()
     other = make_user(world.centre, "supervisor")
@@ -210,7 +210,7 @@ def test_reminders_fall_to_the_next_who_may_know_and_at_last_to_the_admin_withou
     close(world.supervisor, open_case(world), other.id)  # of another case: changes nothing here
     with psycopg.connect(world.centre.owner_url) as connection:
         connection.execute("UPDATE users SET status = 'deactivated' WHERE id = %s", [other.id])
-    machine(SystemActor.REMINDER, watching.remind_due, at=far)
+    machine(SystemActor.REMINDER, watching.remind_due, 10_000, at=far)
     assert told(rows, "followup_due", case_id) == set()
     assert world.admin.id in told(rows, "nobody_left")
     assert rows(

@@ -21,7 +21,7 @@ def case(world, app):
 
 def browser(app, user):
     client = app.test_client()
-    sign_in(client, user)
+    sign_in(client, user, fresh=True)
     return client
 
 
@@ -35,7 +35,7 @@ def test_what_is_done_under_it_carries_its_id_and_is_work_like_any(world, case, 
     with app.app_context():
         override_id = break_glass(user, case)
     client = app.test_client()
-    sign_in(client, user)
+    sign_in(client, user, fresh=True)
     page = client.get(f"/cases/{case}")
     assert page.status_code == 200
     assert "Emergency access to" in page.text
@@ -64,7 +64,7 @@ def test_the_auditor_reads_who_and_when_and_no_reason(world, case, app):
         override_id = break_glass(world.other_caseworker, case)
     for user, reads in ((world.auditor, False), (world.supervisor, True)):
         client = app.test_client()
-        sign_in(client, user)
+        sign_in(client, user, fresh=True)
         assert "Emergency access" in client.get("/overrides").text
         page = client.get(f"/overrides/{override_id}")
         assert page.status_code == 200

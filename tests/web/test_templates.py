@@ -504,7 +504,7 @@ def test_a_letter_is_a_key_only_while_nobody_types_even_on_a_khmer_layout(page: 
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.name") == "text"
     page.keyboard.type("t/")
-    assert page.input_value("[name=q]") == "t/"
+    assert page.input_value("[name=text]") == "t/"
     assert page.locator(".figure.as-table").count() == 5
     is_clean(page)
 

@@ -99,6 +99,6 @@ _REACHES = f"""{_ROLE} IN ('router', 'keeper') OR CASE kind
     ELSE false END"""
 # Who is shut out is read by who may say so, and by the machines that must leave them out; never by
 # themselves, nor by who sees the record by an override alone.
-DENIES_READ = f"""effect = 'allow' OR {_ROLE} IN ('router', 'reminder', 'messenger', 'keeper')
+DENIES_READ = f"""effect = 'allow' OR {_ROLE} IN ('router', 'reminder', 'messenger', 'watcher', 'keeper')
     OR {_ROLE} IN ('team_supervisor', 'supervisor') AND principal_id <> {_ME}
     AND record_id <> ALL ((SELECT app.overridden())::uuid[]) AND ({_REACHES})"""
