@@ -36,7 +36,9 @@ CLEAR = {
     "CallCorrectionIn.categories": "codes of the taxonomy", "CallDraftIn.base": "a version's time stamp",
     "TokenIn.name": "the owner's name for a token", "MeIn.name": "a member of staff",
     "MappingIn.name": "names a mapping", "MappingIn.document": "which column means what",
-    "AgencyQuery.after": "a page's key", "After.after": "a page's key", "ImportQuery.after": "a page's key",
+    "AuthenticatorIn.code": "counts once, and never kept", "AuthenticatorIn.name": "one's own word for a telephone",
+    "PasskeyIn.name": "one's own word for a key", "PasskeyIn.passkey": "public keys and signatures",
+    "AlertQuery.after": "a page's key", "AgencyQuery.after": "a page's key", "After.after": "a page's key", "ImportQuery.after": "a page's key",
     "EntryQuery.after": "a page's key", "EntryQuery.action": "a code", "EntryQuery.kind": "a code",
     "PlaceQuery.q": "a place: searched, never kept", "TermQuery.q": "a reason: searched, never kept",
     "TermQuery.version": "a taxonomy's", "VersionQuery.version": "a taxonomy's",
@@ -143,7 +145,49 @@ def work_on_a_case(stack, house, canary, call_id, child):
     supervisor.ask("POST", f"{path}/notes", 201, note_id=str(new_id()), body=canary("NoteIn.body"))
     change("PUT", "/risk", risk_level="low", reason=canary("RiskIn.reason"))
     follow_ups(house, canary, path)
+    close_and_break(stack, house, canary, path)
     finish(house, canary, path, change)
+
+
+def close_and_break(stack, house, canary, path):
+    """Somebody is shut out and let in again; somebody breaks the glass, and a supervisor looks into it."""
+    people = house.people
+    supervisor, closed = people["supervisor"], {"principal_id": str(people["team_supervisor"].user.id)}
+    supervisor.ask("POST", f"{path}/closings", 201, **closed, reason=canary("CloseToIn.reason"))
+    lifted = closed | {"kind": "closed_to", "reason": canary("LiftIn.reason")}
+    supervisor.ask("POST", f"{path}/closings/lift", 200, **lifted)
+    page, csrf = signed_in(stack, people["caseworker"].user)
+    override_id, code = str(new_id()), supervisor.ask("GET", path)["code"]
+    form = {"csrf_token": csrf, "override_id": override_id, "reason": canary("BreakGlassIn.reason")}
+    page.post(f"{stack.url}/break-glass", data=form | {"case": canary("BreakGlassIn.case")}, timeout=30)
+    assert page.post(f"{stack.url}/break-glass", data=form | {"case": code}, timeout=30).status_code == 200
+    found = {"outcome": "justified", "note": canary("ReviewIn.note")}
+    supervisor.ask("POST", f"/overrides/{override_id}/review", 200, **found)
+
+
+def search_and_settle(house, canary):
+    supervisor = house.people["supervisor"]
+    for _ in range(2):
+        supervisor.ask("POST", "/search", 200, search_id=str(new_id()), text=canary("SearchIn.text"))
+    supervisor.ask("POST", f"/alerts/{new_id()}/settlement", 404, note=canary("SettleIn.note"))
+
+
+def signed_in(stack, user):
+    """A browser of this person, who gave a second factor just now; and its CSRF token."""
+    set_password(user)
+    page = requests.Session()
+    csrf = token_in(page.get(f"{stack.url}/sign-in", timeout=30))
+    signed = {"csrf_token": csrf, "login": user.login, "password": PASSWORD}
+    page.post(f"{stack.url}/sign-in", data=signed, timeout=30)
+    with psycopg.connect(stack.settings.database_owner_url) as connection:
+        connection.execute(
+            "UPDATE user_sessions SET factor_at = now() + interval '1 hour' WHERE user_id = %s", [user.id]
+        )
+    return page, token_in(page.get(f"{stack.url}/account", timeout=30))
+
+
+def token_in(page):
+    return re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
 
 
 def follow_ups(house, canary, path):
@@ -217,14 +261,11 @@ def fail_in_every_way(stack, house, canary):
     operator = house.people["operator"]
     token, api = operator.token, f"{stack.url}/api/v1"
     page = requests.Session()
-    form = page.get(f"{stack.url}/sign-in", timeout=30).text
-    csrf = re.search(r'name="csrf_token" value="([^"]+)"', form)[1]
+    csrf = token_in(page.get(f"{stack.url}/sign-in", timeout=30))
     tried = {"csrf_token": csrf, "login": canary("a login"), "password": canary("a wrong password")}
     page.post(f"{stack.url}/sign-in", data=tried, timeout=30)
     page.post(f"{stack.url}/forgotten", data={"csrf_token": csrf, "login": canary("a forgotten login")}, timeout=30)
-    set_password(operator.user)
-    signed = {"csrf_token": csrf, "login": operator.user.login, "password": PASSWORD}
-    page.post(f"{stack.url}/sign-in", data=signed, timeout=30)
+    page, csrf = signed_in(stack, operator.user)
     wrong = {
         "call_id": canary("an id that is none"), "narrative": [canary("a list for a text")], canary("a field"): "x",
         "children": [{"age": canary("an age that is none")}], "started_at": canary("a time that is none"),
@@ -271,6 +312,7 @@ def test_who_steals_all_but_the_keys_reads_no_word_of_a_child(stack, broker, bed
     call_id, child = log_and_correct(house, canary)
     work_on_a_case(stack, house, canary, call_id, child)
     import_a_log(stack, house, canary)
+    search_and_settle(house, canary)
     fail_in_every_way(stack, house, canary)
     awaiting(stack, lambda: open_events(stack) == 0 and waiting_mail(stack) == 0, "everything done")
 
