@@ -16,6 +16,7 @@ Spellings are compared without case, accents and outer spaces. A value that no r
 kept in `original` as every cell is, and is reported; only a `required` target that is absent rejects the row.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ def _check_formats(formats: Sequence[str], path: str) -> None:
         try:
             if text != "iso":
                 datetime.strptime(datetime(2001, 2, 3, 4, 5, 6).strftime(text), text)  # noqa: DTZ001, DTZ007 - form only
-        except ValueError:
+        except (ValueError, re.error):  # one that names a part twice makes strptime's own pattern fail
             raise Invalid("mapping_format", field=path, value=text) from None
 
 
