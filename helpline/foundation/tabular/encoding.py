@@ -221,7 +221,9 @@ def _likeliest(words: Counter[bytes]) -> str | None:
     if not scores:
         return None
     best = max(scores, key=lambda codec: scores[codec])
-    rivals = [codec for codec in scores if scores[codec] == scores[best] and not _LATIN.intersection(_CANDIDATES[codec])]
+    rivals = [
+        codec for codec in scores if scores[codec] == scores[best] and not _LATIN.intersection(_CANDIDATES[codec])
+    ]
     return _by_frequency(words, rivals) if best in rivals and len(rivals) > 1 else best
 
 

@@ -35,11 +35,15 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may cost. Sizes in bytes; `max_broken` is how many unreadable records end the reading."""
+    """What a file may cost. Sizes in bytes; `max_broken` is how many unreadable records end the reading.
+
+    `max_part`: any part of a workbook but its sheets and shared strings, since it is read whole.
+    """
 
     max_bytes: int = GIB
     max_uncompressed: int = GIB
     max_shared_strings: int = 128 * 2**20
+    max_part: int = 8 * 2**20
     max_cells: int = 200_000_000
     max_columns: int = 2_000
     max_broken: int = 1_000
