@@ -5,20 +5,10 @@ import json
 
 import pytest
 
-from helpline.app import create_app
-from helpline.foundation.db import db
 from helpline.foundation.ids import new_id
 from helpline.imports.services import running
 from tests.factories.accounts import make_centre, make_user, sign_in
 from tests.imports.test_services import MAPPING, SMALL
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture

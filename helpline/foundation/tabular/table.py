@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 GIB = 2**30
+MAX_HEADER_ROW = 1_000
 
 
 class Row(NamedTuple):
@@ -58,6 +59,11 @@ class Options:
     sheet: str | None = None
     header_row: int = 1
     limits: Limits = field(default_factory=Limits)
+
+
+def spelled_delimiter(text: str | None) -> str | None:
+    """What a person types for a delimiter: a tab is hard to type."""
+    return "\t" if text is not None and text.casefold() in {"tab", "\\t"} else text
 
 
 @dataclass(slots=True)
