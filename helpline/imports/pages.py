@@ -2,28 +2,43 @@
 
 import io
 import json
+import tempfile
 import uuid
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TextIO
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.errors import Invalid
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
-from helpline.foundation.tabular.rejects import write_rejects
+from helpline.foundation.tabular.rejects import write_rejects, write_unknown
 from helpline.foundation.tabular.table import Rejected
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
 from helpline.imports.rules import draft_mapping
-from helpline.imports.schemas import ImportOut
+from helpline.imports.schemas import ImportOut, UploadOptionsIn, options_of
 from helpline.imports.services import steps
-from helpline.imports.vocabulary import WORKING, ImportState
+from helpline.imports.vocabulary import WORKING, Found, ImportState
+from helpline.web.errors import SENTENCES
 from helpline.web.forms import refused
 from helpline.web.guard import acting, guard
 
 pages = Blueprint("imports", __name__, template_folder="templates")
+
+
+SENTENCES.update(
+    encoding_unsure=lambda: _("The letters of this file cannot be told for certain. Say its encoding, below the file."),
+    encoding_unknown=lambda: _("No encoding has this name. Usual ones: utf-8, cp1252, gb18030, cp1256."),
+    encoding_wrong=lambda: _("The file is not in this encoding."),
+    delimiter_unknown=lambda: _("This cannot stand between cells. Type one character, or the word tab."),
+    sheet_unknown=lambda: _("The workbook has no sheet of this name."),
+    file_empty=lambda: _("Nothing is in this file, or not as far down as the row of headers."),
+    workbook_too_large=lambda: _("This workbook unpacks to more than can be read safely. Save its sheet as CSV."),
+)
 
 
 def _centre_id() -> uuid.UUID:
@@ -65,7 +80,9 @@ def upload() -> AnyResponse:
         import_id = uuid.UUID(request.form.get("import_id", ""))
     except ValueError:
         import_id = new_id()
-    made = steps.upload(acting(), Upload(import_id, _centre_id(), file.filename, file.stream))
+    given = {name: value for name in UploadOptionsIn().fields if (value := request.form.get(name, "").strip())}
+    options = options_of(UploadOptionsIn().load(given))
+    made = steps.upload(acting(), Upload(import_id, _centre_id(), file.filename, file.stream, options))
     return redirect(url_for(".show_import", import_id=made.id))
 
 
@@ -124,7 +141,7 @@ def take_step(import_id: uuid.UUID) -> AnyResponse:
 @pages.post("/imports/<uuid:import_id>/discard")
 @guard(Permission.CALL_IMPORT)
 def discard(import_id: uuid.UUID) -> AnyResponse:
-    """Throw the file away; calls that are in stay."""
+    """Throw the file away, or stop what is at work on it; calls that are in stay."""
     steps.discard(acting(), import_id)
     return redirect(url_for(".list_imports"))
 
@@ -133,9 +150,31 @@ def discard(import_id: uuid.UUID) -> AnyResponse:
 @guard(Permission.CALL_IMPORT)
 def rejects(import_id: uuid.UUID) -> Response:
     """The rows that were not taken, with line and reason: safe to open in a spreadsheet."""
-    report = ImportOut(only=("id", "report")).dump(queries.get_import(import_id))["report"] or {"rejects": []}
-    out = io.StringIO()
-    out.write("\ufeff")
-    write_rejects(out, (Rejected(*each) for each in report["rejects"]))
-    headers = {"Content-Disposition": 'attachment; filename="rejects.csv"'}
-    return Response(out.getvalue(), mimetype="text/csv; charset=utf-8", headers=headers)
+    return _findings(
+        import_id, Found.REJECTS, lambda out, items: write_rejects(out, (Rejected(*each) for each in items))
+    )
+
+
+@pages.get("/imports/<uuid:import_id>/unknown.csv")
+@guard(Permission.CALL_IMPORT)
+def unknown(import_id: uuid.UUID) -> Response:
+    """The values that were not understood, with how often each came."""
+    return _findings(import_id, Found.UNKNOWN, write_unknown)
+
+
+def _findings(import_id: uuid.UUID, kind: Found, write: Callable[[TextIO, Iterator[list[Any]]], int]) -> Response:
+    """All of them, however many: written to a file that vanishes with the answer, never held in memory."""
+    ImportOut(only=("id",)).dump(queries.get_import(import_id))
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # the answer closes it
+    out = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    write(out, queries.read_findings(import_id, kind))
+    out.detach()
+    file.seek(0)
+    headers = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
+    return Response(_pieces(file), mimetype="text/csv; charset=utf-8", headers=headers)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(2**16):
+            yield piece

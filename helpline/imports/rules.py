@@ -193,16 +193,31 @@ DRAFT_TARGETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+DRAFT_FORMATS = (
+    "iso", "%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y", "excel",
+)  # fmt: skip
+_DATES, _TIMES = ("date", "fecha", "day", "día", "ថ្ងៃ"), ("time", "hora", "hour", "heure", "ម៉ោង")
+
+
+def _dated(headers: list[str]) -> list[str]:
+    """The columns of a start that is written in two: its date, then its time; none if one column tells both."""
+    dates = [h for h in headers if any(word in h.casefold() for word in _DATES)]
+    times = [h for h in headers if any(word in h.casefold() for word in _TIMES) and h not in dates]
+    both = [h for h in dates if any(word in h.casefold() for word in _TIMES)]
+    return [dates[0], times[0]] if dates and times and not both else []
+
+
 def draft_mapping(headers: list[str]) -> dict[str, Any]:
     """A first document for a log that no known mapping fits: columns guessed by their names, to be edited."""
     found: list[dict[str, Any]] = []
     for target, (kind, hints) in DRAFT_TARGETS.items():
+        columns = _dated(headers) if target == "started_at" else []
         column = next((h for h in headers for hint in hints if hint in h.casefold()), None)
         if column is None or target in {"child_gender", "caller_relation"}:
             continue
-        rule: dict[str, Any] = {"target": target, "columns": [column], "type": kind}
+        rule: dict[str, Any] = {"target": target, "columns": columns or [column], "type": kind}
         if kind == "datetime":
-            rule |= {"formats": ["iso", "%d/%m/%Y %H:%M", "%d/%m/%Y"], "required": True}
+            rule |= {"formats": list(DRAFT_FORMATS), "required": True} | ({"join": True} if columns else {})
         found.append(rule)
     gender = next((h for h in headers for hint in DRAFT_TARGETS["child_gender"][1] if hint in h.casefold()), None)
     if gender:

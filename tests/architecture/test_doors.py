@@ -75,6 +75,7 @@ DOORS = {
         agencies.set_active agencies.change_agency agencies.edit_agency agencies.new_agency agencies.add_agency
         api_agencies.add_agency api_agencies.edit_agency api_agencies.set_active
         imports.list_imports imports.upload imports.show_import imports.discard imports.set_mapping imports.rejects
+        imports.unknown api_imports.list_findings
         imports.take_step api_imports.list_imports api_imports.upload api_imports.read_import api_imports.discard
         api_imports.set_mapping api_imports.take_step""",
     SEES_MAIL: """

@@ -8,7 +8,9 @@ import pytest
 
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import read_mapping
-from helpline.imports.rules import Vocabulary, check_mapping, ready_call, targets
+from helpline.foundation.tabular.normalise import compile_mapping
+from helpline.foundation.tabular.table import Row
+from helpline.imports.rules import Vocabulary, check_mapping, draft_mapping, ready_call, targets
 
 VOCABULARY = Vocabulary({"violence": uuid.uuid4(), "violence.neglect": uuid.uuid4()}, {}, {})
 START = {"target": "started_at", "columns": ["when"], "type": "datetime", "formats": ["iso"], "required": True}
@@ -74,3 +76,23 @@ def test_minutes_pass_while_the_clock_on_the_wall_is_set():
     ended = datetime.fromisoformat(ready.body["ended_at"])
     assert (ended - datetime.fromisoformat(ready.body["started_at"])).total_seconds() == 3600
     assert ready_call({"started_at": started, "duration_minutes": 999_999_999}, VOCABULARY).body["ended_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "columns"),
+    [
+        (["Age", "Date", "Time"], ["Date", "Time"]),
+        (["Hora", "Fecha"], ["Fecha", "Hora"]),
+        (["Date and time", "Time spent"], ["Date and time"]),
+        (["Date"], ["Date"]),
+    ],
+)
+def test_a_draft_joins_a_date_and_a_time_that_stand_apart(headers, columns):
+    document = draft_mapping(headers)
+    [start] = [field for field in document["fields"] if field["target"] == "started_at"]
+    assert (start["columns"], start.get("join", False)) == (columns, len(columns) > 1)
+    normaliser = compile_mapping(
+        read_mapping(document, targets=targets(VOCABULARY)), headers, time_zone=ZoneInfo("Asia/Phnom_Penh")
+    )
+    cells = dict.fromkeys(headers, "") | dict(zip(columns, ("31/12/2024", "9:05"), strict=False))
+    assert normaliser.apply(Row(2, cells)).values["started_at"].strftime("%d.%m.%y") == "31.12.24"
