@@ -16,7 +16,7 @@ from helpline.foundation.access.permissions import Permission
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.index import blind_index, phone_index
-from helpline.foundation.crypto.records import new_record_key, seal
+from helpline.foundation.crypto.records import NewRecord
 from helpline.foundation.db import db
 from helpline.foundation.ids import new_id
 from helpline.foundation.log import get_logger
@@ -159,30 +159,28 @@ def _understood(
 
 
 def _sealed(import_id: uuid.UUID, centre: Centre, row: Normalised, ready: ReadyCall) -> dict[str, Any]:
-    call_id = new_id()
-    call_key = new_record_key("calls", call_id)
-    staged: dict[str, Any] = {
-        "import_id": import_id, "line": row.line, "call_id": call_id, "body": ready.body, "call_key": call_key,
-        "original": seal("calls", "original_sealed", call_id, call_key, {"row": row.original, "also": ready.also}),
-        "narrative": seal("calls", "narrative_sealed", call_id, call_key, ready.narrative) if ready.narrative else None,
+    call = NewRecord("calls", new_id())
+    background = ready.child_background if ready.body["child"] else None
+    told = ready.body["caller"]
+    child = NewRecord("persons", new_id()) if ready.body["child"] else None
+    known = ready.caller_name or ready.caller_phone or told["age"] is not None or told["gender"] != "unknown"
+    caller = NewRecord("persons", new_id()) if known else None
+    return {
+        "import_id": import_id, "line": row.line, "call_id": call.id, "body": ready.body, "call_key": call.record_key,
+        "original": call.seal("original_sealed", {"row": row.original, "also": ready.also}),
+        "narrative": call.seal("narrative_sealed", ready.narrative) if ready.narrative else None,
+        **_person("child", child, name=ready.child_name, background=background),
+        **_person("caller", caller, name=ready.caller_name, phone=ready.caller_phone),
         "caller_phone_index": phone_index(ready.caller_phone, centre.country) if ready.caller_phone else None,
     }  # fmt: skip
-    child = bool(ready.body["child"])
-    background = ready.child_background if child else None
-    caller = bool(ready.caller_name or ready.caller_phone or ready.body["caller"]["age"] is not None)
-    caller = caller or ready.body["caller"]["gender"] != "unknown"
-    for who, wanted, sealed in (
-        ("child", child, {"name": ready.child_name, "background": background}),
-        ("caller", caller, {"name": ready.caller_name, "phone": ready.caller_phone}),
-    ):
-        person_id = new_id() if wanted else None
-        key = new_record_key("persons", person_id) if person_id else None
-        staged |= {f"{who}_id": person_id, f"{who}_key": key}
-        for column, value in sealed.items():
-            open_to = bool(value and person_id and key)
-            staged[f"{who}_{column}"] = (
-                seal("persons", f"{column}_sealed", person_id, key, value) if open_to else None  # type: ignore[arg-type]
-            )
+
+
+def _person(who: str, person: NewRecord | None, **told: Any) -> dict[str, Any]:
+    staged: dict[str, Any] = {
+        f"{who}_id": person.id if person else None, f"{who}_key": person.record_key if person else None,
+    }  # fmt: skip
+    for name, value in told.items():
+        staged[f"{who}_{name}"] = person.seal(f"{name}_sealed", value) if person and value else None
     return staged
 
 
