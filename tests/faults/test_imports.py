@@ -62,7 +62,7 @@ def test_a_worker_killed_amid_an_import(stack, failpoint):
             assert count(house, "SELECT count(*) FROM calls WHERE centre_id = %s") == 0
             expire_leases(house)
         supervisor = house.people["supervisor"]
-        awaiting(stack, lambda state=state: supervisor.ask("GET", path)["state"] == state, state)
+        awaiting(stack, lambda state=state, who=supervisor: who.ask("GET", path)["state"] == state, state)
     assert supervisor.ask("GET", path)["calls_added"] == ROWS
     for table in ("calls", "call_identities"):
         assert count(house, f"SELECT count(*) FROM {table} WHERE centre_id = %s") == ROWS
