@@ -186,9 +186,12 @@ def _person(who: str, person: NewRecord | None, **told: Any) -> dict[str, Any]:
 
 # All in SQL over rows that are sealed already: one statement a table, whatever the number of calls.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:centre, 1280))")
+# By a subquery for each row, so that its plan is the look-up by key: as a join, in tables too young for statistics, the
+# planner compared every row with every identity.
 _KNOWN = text("""
-    DELETE FROM call_import_rows r USING call_identities i
-    WHERE r.import_id = :import AND i.centre_id = :centre AND i.digest = r.digest AND i.occurrence = r.occurrence
+    DELETE FROM call_import_rows r
+    WHERE import_id = :import AND (SELECT true FROM call_identities i
+        WHERE i.centre_id = :centre AND i.digest = r.digest AND i.occurrence = r.occurrence)
 """)
 _PERSON = """
     INSERT INTO persons (id, record_key, centre_id, role, name_sealed, phone_sealed, phone_index, background_sealed,
