@@ -197,6 +197,8 @@ def import_calls(
             outcome = import_file(command, progress, take)
         except (Invalid, Forbidden, NotFound, Conflict) as problem:
             raise click.ClickException(_say(problem)) from problem
+        finally:
+            db.engine.dispose()
     for sentence in outcome.sentences():
         click.echo(sentence)
     if outcome.error_code:
