@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import fields as f
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf
 
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.foundation.tabular.table import MAX_HEADER_ROW, Options, spelled_delimiter
 from helpline.imports.vocabulary import Found, ImportState
 from helpline.web.schema import In, Out, Page, RecordOut
+from helpline.web.validation import Range
 
 
 class ImportItemOut(RecordOut):
@@ -82,7 +83,7 @@ class UploadOptionsIn(In):
     encoding = f.String(load_default=None, allow_none=True, validate=Length(max=40))
     delimiter = f.String(load_default=None, allow_none=True, validate=Length(max=3))
     sheet = f.String(load_default=None, allow_none=True, validate=Length(max=100))
-    header_row = f.Integer(load_default=1, validate=Range(1, MAX_HEADER_ROW))
+    header_row = f.Integer(load_default=1, validate=Range(min=1, max=MAX_HEADER_ROW))
 
 
 def options_of(loaded: Mapping[str, Any]) -> Options:
@@ -96,7 +97,7 @@ class FindingsQuery(In):
     group = FieldGroup.ACCOUNT
 
     kind = f.String(load_default=Found.REJECTS.value, validate=OneOf(list(Found)))
-    after = f.Integer(load_default=-1, validate=Range(-1, 2**31 - 1))
+    after = f.Integer(load_default=-1, validate=Range(min=-1, max=2**31 - 1))
 
 
 class FindingOut(Out):
