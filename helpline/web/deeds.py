@@ -86,7 +86,7 @@ DEEDS: Mapping[str, object] = {
     "import.checking": _l("Had an old log checked"),
     "import.importing": _l("Had an old log imported"),
     "import.discarded": _l("Threw away an old log"),
-    "import.exported": _l("Took out rejected rows"),
+    "import.exported": _l("Took out what was not taken or not understood"),
     "import.failed": _l("Could not read an old log"),
     "import.mapped": _l("Said what the columns of an old log mean"),
     "import.mapping_saved": _l("Kept what the columns of old logs mean"),

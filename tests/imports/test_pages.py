@@ -11,7 +11,7 @@ from helpline.foundation.ids import new_id
 from helpline.imports import queries
 from helpline.imports.services import running
 from tests.factories.accounts import make_centre, make_user, sign_in
-from tests.imports.test_services import MAPPING, SMALL
+from tests.imports.test_services import MAPPING, SMALL, rows_of
 
 
 @pytest.fixture
@@ -121,6 +121,29 @@ def test_all_that_was_not_understood_is_a_file(client, supervisor, worker_app):
     assert answer.get_data().decode("utf-8-sig").splitlines() == [
         '"column","value","times"', '"why","something else","1"',
     ]  # fmt: skip
+    assert f'href="{path}/unknown.csv"' in client.get(path).get_data(as_text=True)
+
+
+def test_what_is_taken_out_is_on_record(client, supervisor):
+    path = upload(client)
+    for kind in ("rejects", "unknown"):
+        assert client.get(f"{path}/{kind}.csv").status_code == 200
+    entries = rows_of(
+        supervisor.centre.owner_url,
+        "SELECT subject_ids[1]::text, field_groups FROM audit_entries WHERE action = 'import.exported'"
+        " AND actor_id = %s ORDER BY at",
+        supervisor.id,
+    )
+    assert entries == [(path.rpartition("/")[2], ["rejects"]), (path.rpartition("/")[2], ["unknown"])]
+
+
+def test_the_columns_show_a_file_as_it_was_said_to_be_read(client, supervisor):
+    text = b"A title||\nDate|Time|Sex\n31/12/2024|9:05|F\n"
+    how = {"header_row": "2", "delimiter": "|", "encoding": "utf-8"}
+    answer = post(client, "/imports", file=(io.BytesIO(text), "log.csv"), **how)
+    page = client.get(answer.headers["Location"]).get_data(as_text=True)
+    assert "31/12/2024" in page
+    assert re.search(r'<select[^>]*name="dates-started_at".*?value="either" selected', page, re.DOTALL)
 
 
 def test_what_is_at_work_can_be_stopped(client, supervisor, worker_app):
