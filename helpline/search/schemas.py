@@ -1,11 +1,12 @@
 """Searches as pages and the API take and show them."""
 
 from marshmallow import fields as f
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf
 
 from helpline.cases.schemas import CaseItemOut
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.web.schema import In, Out, RecordOut
+from helpline.web.validation import Range
 
 G = FieldGroup
 CONTACT, LOCATION, RISK, ADMIN = ({"group": g} for g in (G.CONTACT, G.LOCATION, G.RISK, G.CASE_ADMINISTRATION))

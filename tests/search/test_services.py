@@ -10,7 +10,6 @@ import pytest
 
 from helpline.cases import services as cases
 from helpline.cases.commands import OpenCase
-from helpline.foundation.access.grants import allow
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Forbidden, NotFound
 from helpline.foundation.ids import new_id
@@ -101,11 +100,13 @@ def test_a_deny_hides(in_app, world, names, rows, kind):
     call = make_call(world.operator)
     knows(names, call.child_id)
     assert ids(look(world.supervisor)) == [call.child_id]
-    ctx = world.supervisor.ctx()
-    with unit_of_work(ctx):
-        allow(ctx, world.supervisor.id, [(kind, call.child_id if kind == "person" else call.id)], reason="closed_to", source_id=call.id)  # fmt: skip
+    who, record_id = world.supervisor, call.child_id if kind == "person" else call.id
     with psycopg.connect(world.centre.owner_url) as connection:
-        connection.execute("UPDATE grants SET effect = 'deny' WHERE source_id = %s", [call.id])
+        connection.execute(
+            "INSERT INTO grants (id, principal_id, kind, record_id, effect, reason, source_id, granted_by, from_at)"
+            " VALUES (%s, %s, %s, %s, 'deny', 'closed_to', %s, %s, now())",
+            [new_id(), who.id, kind, record_id, call.id, who.id],
+        )
     assert ids(look(world.supervisor)) == []
 
 
