@@ -4,12 +4,13 @@
 database: make-keys, prepare-database and prepare.
 """
 
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 from flask import Flask
@@ -35,9 +36,11 @@ from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, HelplineError, Invalid, NotFound
 from helpline.foundation.ids import new_id
 from helpline.foundation.provision import install_context_key, prepare_database
-from helpline.foundation.tabular.rejects import write_rejects
+from helpline.foundation.tabular.rejects import write_rejects, write_unknown
+from helpline.foundation.tabular.table import MAX_HEADER_ROW, Options, Rejected, spelled_delimiter
 from helpline.imports.commands import ImportFile
 from helpline.imports.services.running import import_file
+from helpline.imports.vocabulary import Found
 from helpline.keys.models import KeyRotation
 from helpline.keys.queries import find_open, get_rotation
 from helpline.keys.services import rotating
@@ -276,9 +279,15 @@ def remove_factors_command(login: str) -> None:
 @click.option("--mapping", "mapping_name", help="A mapping's name; without it, the one whose columns fit.")
 @click.option("--dry-run", is_flag=True, help="Check and report; import nothing.")
 @click.option("--rejects", type=click.File("w", encoding="utf-8-sig", lazy=True), help="Where to write the rejects.")
+@click.option("--unknown", type=click.File("w", encoding="utf-8-sig", lazy=True), help="And what was not understood.")
+@click.option("--encoding", help="The file's encoding, where it can't be told: utf-8, cp1252, gb18030…")
+@click.option("--delimiter", help="What stands between its cells: a character, or tab.")
+@click.option("--sheet", help="The sheet of a workbook; without it, the first.")
+@click.option("--header-row", type=click.IntRange(1, MAX_HEADER_ROW), default=1, help="Which row holds the headers.")
 def import_calls(
-    file: BinaryIO, centre_code: str, login: str, mapping_name: str | None, *, dry_run: bool, rejects: TextIO | None
-) -> None:
+    file: BinaryIO, centre_code: str, login: str, mapping_name: str | None, *, dry_run: bool, rejects: TextIO | None,
+    unknown: TextIO | None, encoding: str | None, delimiter: str | None, sheet: str | None, header_row: int,
+) -> None:  # fmt: skip
     """Bring an old call log (CSV or XLSX) into a centre."""
     worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
     with worker.app_context(), click.progressbar(length=1, label="Reading") as bar:
@@ -288,15 +297,24 @@ def import_calls(
             bar.pos = done
             bar.update(0)
 
+        def take(kind: Found, items: Iterator[list[Any]]) -> None:
+            if kind is Found.REJECTS and rejects is not None:
+                write_rejects(rejects, (Rejected(*item) for item in items))
+            if kind is Found.UNKNOWN and unknown is not None:
+                write_unknown(unknown, items)
+
         try:
-            command = ImportFile(centre_code, login, file.name, file, mapping_name, dry_run)
-            outcome = import_file(command, progress)
+            options = Options(encoding, spelled_delimiter(delimiter), sheet, header_row)
+            command = ImportFile(centre_code, login, file.name, file, mapping_name, dry_run, options)
+            outcome = import_file(command, progress, take)
         except (Invalid, Forbidden, NotFound, Conflict) as problem:
             raise click.ClickException(_say(problem)) from problem
-    if rejects is not None:
-        write_rejects(rejects, outcome.rejects)
+        finally:
+            db.engine.dispose()
     for sentence in outcome.sentences():
         click.echo(sentence)
+    if outcome.error_code:
+        sys.exit(1)
 
 
 @main.command("verify-audit", with_appcontext=False)

@@ -6,10 +6,13 @@ import secrets
 import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg.types.json import Jsonb
 
 from helpline import cli
 from helpline.foundation.db import db
-from tests.factories.accounts import add_authenticator
+from helpline.foundation.ids import new_id
+from tests.factories.accounts import add_authenticator, make_centre, make_user
+from tests.imports.test_services import MAPPING
 
 
 @pytest.fixture
@@ -74,3 +77,28 @@ def test_a_lost_factor_is_taken_away_by_whoever_has_the_machine(run, make_person
     with psycopg.connect(database_urls["owner"]) as connection:
         left = connection.execute("SELECT count(*) FROM factors WHERE user_id = %s", [person.id]).fetchone()
     assert left == (0,)
+
+
+def test_a_log_is_imported_with_all_its_rejects_and_a_file_that_fails_says_so(run, database_urls, tmp_path):
+    user = make_user(make_centre(database_urls["owner"]), "supervisor")
+    with psycopg.connect(database_urls["owner"]) as connection:
+        [(code,)] = connection.execute("SELECT code FROM centres WHERE id = %s", [user.centre.id]).fetchall()
+        connection.execute(
+            "INSERT INTO call_import_mappings (id, centre_id, name, document, saved_at, saved_by)"
+            " VALUES (%s, %s, 'small', %s, now(), %s)",
+            [new_id(), user.centre.id, Jsonb(MAPPING), user.id],
+        )
+    log, rejects, unknown = tmp_path / "log.csv", tmp_path / "rejects.csv", tmp_path / "unknown.csv"
+    rows = "never;;;;;\n2025-01-02 10:00;9;;;=odd;\n"
+    log.write_bytes(f"A title;孩子\nwhen;age;child;phone;why;where\n{rows}".replace(";", "|").encode("gb18030"))
+    whose = ("import-calls", str(log), "--centre", code, "--as", user.login)
+    how = ("--encoding", "gb18030", "--delimiter", "|", "--header-row", "2")
+    done = run(*whose, *how, "--mapping", "small", "--rejects", str(rejects), "--unknown", str(unknown))
+    assert done.exit_code == 0, done.output
+    assert "2 rows read: 1 calls added, 0 here already, 1 rejected." in done.output
+    assert '"3","datetime_unreadable","when","never"' in rejects.read_text("utf-8-sig")
+    assert '"why","\'=odd","1"' in unknown.read_text("utf-8-sig")
+    log.write_text("when;age;child;phone;why;where\n" + '"b"c;;;;;\n' * 2_000)  # more broken records than a table has
+    failed = run(*whose, "--mapping", "small")
+    assert failed.exit_code == 1, failed.output
+    assert "could not be imported" in failed.output

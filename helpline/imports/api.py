@@ -3,15 +3,29 @@
 import uuid
 from typing import Any
 
+from flask import request
+
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.errors import Invalid
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
-from helpline.imports.schemas import ImportOut, ImportPage, ImportQuery, ImportStepIn, MappingIn, UploadFile
+from helpline.imports.schemas import (
+    FINDING,
+    FindingsOut,
+    FindingsQuery,
+    ImportOut,
+    ImportPage,
+    ImportQuery,
+    ImportStepIn,
+    MappingIn,
+    UploadFile,
+    UploadOptionsIn,
+    options_of,
+)
 from helpline.imports.services import steps
-from helpline.imports.vocabulary import ImportState
+from helpline.imports.vocabulary import Found, ImportState
 from helpline.web.api import ApiBlueprint
 from helpline.web.guard import acting, guard
 
@@ -42,8 +56,8 @@ def list_imports(query: dict[str, Any]) -> dict[str, Any]:
 @api.response(201, ImportOut)
 def upload(files: dict[str, Any]) -> Any:
     """Bring a CSV or XLSX file; a mapping whose columns fit is chosen by itself."""
-    file = files["file"]
-    return steps.upload(acting(), Upload(new_id(), _centre_id(), file.filename or "file", file.stream))
+    file, given = files["file"], options_of(UploadOptionsIn().load(request.form.to_dict()))
+    return steps.upload(acting(), Upload(new_id(), _centre_id(), file.filename or "file", file.stream, given))
 
 
 @api.get("/imports/<uuid:import_id>")
@@ -52,6 +66,19 @@ def upload(files: dict[str, Any]) -> Any:
 def read_import(import_id: uuid.UUID) -> Any:
     """Where it stands, and what was found."""
     return queries.get_import(import_id)
+
+
+@api.get("/imports/<uuid:import_id>/findings")
+@guard(Permission.CALL_IMPORT)
+@api.arguments(FindingsQuery, location="query")
+@api.response(200, FindingsOut)
+def list_findings(query: dict[str, Any], import_id: uuid.UUID) -> dict[str, Any]:
+    """All that was found while the file was read, in its order; a value can come in two pieces, each with its times."""
+    found, kind = queries.get_import(import_id), Found(query["kind"])
+    piece = queries.find_findings(found.id, kind, query["after"])
+    items = piece.body if piece and piece.body else []
+    named = [dict(zip(FINDING[kind], item if isinstance(item, list) else [item], strict=True)) for item in items]
+    return {"id": found.id, "items": named, "next": piece.position if piece else None}
 
 
 @api.put("/imports/<uuid:import_id>/mapping")
@@ -84,5 +111,5 @@ def take_step(body: dict[str, Any], import_id: uuid.UUID) -> Any:
 @guard(Permission.CALL_IMPORT)
 @api.response(204)
 def discard(import_id: uuid.UUID) -> None:
-    """Throw away a file that was not imported."""
+    """Throw away a file that was not imported; what is at work on it stops, and nothing stays."""
     steps.discard(acting(), import_id)

@@ -4,17 +4,32 @@ import uuid
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from helpline.foundation.tabular.table import Rejected
+from helpline.foundation.tabular.table import Options
+from helpline.imports.vocabulary import ImportState
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to import into a centre. The form minted `import_id`: posting twice makes one import."""
+    """A file to import into a centre. The form minted `import_id`: posting twice makes one import.
+
+    `by_command`: its process does all the steps itself, and takes the import with it when it dies.
+    """
 
     import_id: uuid.UUID
     centre_id: uuid.UUID
     file_name: str = field(repr=False)
     stream: IO[bytes] = field(repr=False)
+    options: Options = field(default_factory=Options)
+    by_command: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An import that a process has taken: `lease` is its token, by which it must be known at every write."""
+
+    import_id: uuid.UUID
+    state: ImportState
+    lease: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +51,20 @@ class ImportFile:
     stream: IO[bytes] = field(repr=False)
     mapping_name: str | None = None
     dry_run: bool = False
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file. `rejects` is what the report kept of them."""
+    """What became of a file. `unknown` holds the most frequent values, `unknown_more` how many others there are."""
 
     rows: int
     added: int
     known: int
     repeated: int
     rejected: int
-    rejects: tuple[Rejected, ...]
     unknown: tuple[tuple[str, str, int], ...]
+    unknown_more: int
     error_code: str | None
 
     def sentences(self) -> list[str]:
@@ -62,4 +78,6 @@ class Outcome:
         said += [
             f"Not understood, kept as written: {column} = {value!r}, {n} times" for column, value, n in self.unknown
         ]
+        if self.unknown_more:
+            said.append(f"And {self.unknown_more} other values, less often: --unknown FILE writes them all.")
         return said

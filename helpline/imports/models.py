@@ -32,6 +32,8 @@ class CallImport(Sealed, Model):
     headers = sealed_json("headers_sealed")
     report_sealed: Mapped[bytes | None] = sealed_column()
     report = sealed_json("report_sealed")
+    options_sealed: Mapped[bytes | None] = sealed_column()
+    options = sealed_json("options_sealed")  # what its bringer knew of the file
     size_bytes: Mapped[int]
     encoding: Mapped[str]
     mapping: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -42,7 +44,10 @@ class CallImport(Sealed, Model):
     rows_known: Mapped[int] = mapped_column(server_default="0")
     calls_added: Mapped[int] = mapped_column(server_default="0")
     error_code: Mapped[str | None]
-    leased_until: Mapped[datetime | None]  # machine time: whose worker has it now
+    leased_until: Mapped[datetime | None]  # machine time: until when a process has it
+    lease: Mapped[uuid.UUID | None]  # which one: whoever took it last
+    by_command: Mapped[bool] = mapped_column(server_default="false")  # belongs to the process that brought it
+    discarded: Mapped[bool] = mapped_column(server_default="false")  # stopped by its user: whoever has it clears it
     finished_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default="1")
 
@@ -60,6 +65,23 @@ class ImportChunk(Sealed, Model):
     position: Mapped[int]
     body_sealed: Mapped[bytes | None] = sealed_column()
     body = sealed_text("body_sealed")
+
+
+class ImportFinding(Sealed, Model):
+    """A piece of what a check found: rows not taken, values not understood, or lines that repeat an earlier one."""
+
+    __tablename__ = "call_import_findings"
+    __table_args__ = (
+        UniqueConstraint("import_id", "kind", "position"),
+        CheckConstraint("kind IN ('rejects', 'unknown', 'repeated')", name="kind"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    import_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("call_imports.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    position: Mapped[int]
+    body_sealed: Mapped[bytes | None] = sealed_column()
+    body = sealed_json("body_sealed")
 
 
 class ImportRow(Model):

@@ -14,8 +14,9 @@ from helpline.accounts.models import Centre
 from helpline.foundation.db import db
 from helpline.foundation.errors import Invalid, NotFound
 from helpline.foundation.tabular.normalise import compile_mapping
-from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
+from helpline.imports.models import CallImport, ImportChunk, ImportFinding, ImportRow, SavedMapping
 from helpline.imports.rules import Vocabulary, read_for
+from helpline.imports.vocabulary import Found
 from helpline.reference import queries as reference
 from helpline.reference.rules import search_key
 
@@ -26,6 +27,7 @@ SHIPPED = Path(__file__).parent / "data" / "mappings"
 def get_import(import_id: uuid.UUID) -> CallImport:
     """With its sealed report. Raises NotFound("import")."""
     statement = select(CallImport).options(undefer_group("sealed")).where(CallImport.id == import_id)
+    statement = statement.where(~CallImport.discarded)
     found = db.session.scalars(statement).first()
     if found is None:
         raise NotFound("import", import_id)
@@ -35,6 +37,7 @@ def get_import(import_id: uuid.UUID) -> CallImport:
 def list_imports(centre_id: uuid.UUID, after: Any = None) -> Sequence[CallImport]:
     """Newest first, one more than a page where there are more; file names come sealed with them."""
     statement = select(CallImport).options(undefer_group("sealed")).where(CallImport.centre_id == centre_id)
+    statement = statement.where(~CallImport.discarded)
     if after is not None:
         statement = statement.where(tuple_(CallImport.created_at, CallImport.id) < after)
     ordered = statement.order_by(CallImport.created_at.desc(), CallImport.id.desc())
@@ -88,6 +91,25 @@ def read_chunks(import_id: uuid.UUID) -> Iterator[str]:
         yield found.body or ""
         db.session.expunge(found)
         position += 1
+
+
+def find_findings(import_id: uuid.UUID, kind: Found, after: int = -1) -> ImportFinding | None:
+    """The next piece of what was found, after this position; open, a page of some hundred items."""
+    statement = select(ImportFinding).options(undefer_group("sealed")).order_by(ImportFinding.position).limit(1)
+    return db.session.scalars(
+        statement.where(
+            ImportFinding.import_id == import_id, ImportFinding.kind == kind, ImportFinding.position > after
+        )
+    ).first()
+
+
+def read_findings(import_id: uuid.UUID, kind: Found) -> Iterator[list[Any]]:
+    """Everything found of a kind, in order, a piece of it in memory at a time."""
+    position = -1
+    while (piece := find_findings(import_id, kind, position)) is not None:
+        yield from piece.body or ()
+        position = piece.position
+        db.session.expunge(piece)
 
 
 def count_ready(import_id: uuid.UUID) -> int:

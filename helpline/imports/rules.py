@@ -10,9 +10,11 @@ from helpline.calls.rules import DangerAnswers, assess_risk
 from helpline.calls.vocabulary import Answer, CallChannel, CallKind, Direction, Relation, RiskLevel
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import ImportMapping, fold, read_mapping
+from helpline.foundation.tabular.normalise import OUT_OF_RANGE, UNREAD, Accept
 from helpline.imports.vocabulary import RELATIONS_TO_PERPETRATOR, YES_NO
 from helpline.people.commands import BACKGROUND
 from helpline.people.vocabulary import LANGUAGE, AgeBand, Gender
+from helpline.reference.rules import search_key
 
 # Targets that stand in the call's own columns; the rest of what a mapping gives is kept with the original row.
 _COLUMNS = {
@@ -28,6 +30,7 @@ _TYPES = {
 }  # fmt: skip
 _WORDS = {"text", "choice"}
 AGES = range(-1, 121)
+AHEAD = timedelta(days=1)  # a call that began later than this has not been
 _LONGEST_MINUTES = 7 * 24 * 60
 
 
@@ -51,6 +54,30 @@ class ReadyCall:
     caller_name: str | None
     caller_phone: str | None
     also: dict[str, Any]
+    dropped: tuple[str, ...] = ()  # targets whose values, each good by itself, make no sense together
+
+
+def accept(vocabulary: Vocabulary, latest: datetime) -> dict[str, Accept]:
+    """What a value must be, beyond being readable, to be a call's: what is refused here is kept and reported.
+
+    `latest`: nothing that has been is later.
+    """
+
+    def province(name: str) -> Any:
+        key = search_key(name)
+        return key if key in vocabulary.province_names else UNREAD
+
+    def within(allowed: range) -> Accept:
+        return lambda number: number if number in allowed else OUT_OF_RANGE
+
+    def moment(when: datetime) -> Any:
+        return when if when <= latest else OUT_OF_RANGE
+
+    return {
+        "started_at": moment, "ended_at": moment, "child_age": within(AGES), "caller_age": within(AGES),
+        "duration_minutes": within(range(_LONGEST_MINUTES + 1)), "province_name": province,
+        "language": lambda code: code if LANGUAGE.match(code) else UNREAD,
+    }  # fmt: skip
 
 
 def targets(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -103,10 +130,11 @@ def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
     codes = list(dict.fromkeys([*values.get("subcategories", ()), *filter(None, [values.get("category")])]))
     kind = values.get("kind", CallKind.COUNSELLING)
     age, gender = _age(values.get("child_age")), values.get("child_gender", Gender.UNKNOWN)
+    ended = _ended(values)
     concerns_child = kind == CallKind.COUNSELLING or age is not None or "child_name" in values
     risk = assess_risk(DangerAnswers(), codes, age)
     body = {
-        "started_at": _iso(values["started_at"]), "ended_at": _iso(_ended(values)),
+        "started_at": _iso(values["started_at"]), "ended_at": _iso(ended),
         "channel": values.get("channel", CallChannel.PHONE), "direction": values.get("direction", Direction.IN),
         "kind": kind, "caller_relation": values.get("caller_relation", Relation.UNKNOWN),
         "province_id": _province(values, vocabulary), "risk_level": values.get("risk_level", risk.level),
@@ -118,7 +146,7 @@ def ready_call(values: Mapping[str, Any], vocabulary: Vocabulary) -> ReadyCall:
     also = {key: value for key, value in values.items() if key not in _COLUMNS}
     return ReadyCall(
         body, values.get("narrative"), values.get("child_name"), _background(values), values.get("caller_name"),
-        values.get("caller_phone"), also,
+        values.get("caller_phone"), also, ("ended_at",) if ended is None and "ended_at" in values else (),
     )  # fmt: skip
 
 
@@ -179,16 +207,31 @@ DRAFT_TARGETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+DRAFT_FORMATS = (
+    "iso", "%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y", "excel",
+)  # fmt: skip
+_DATES, _TIMES = ("date", "fecha", "day", "día", "ថ្ងៃ"), ("time", "hora", "hour", "heure", "ម៉ោង")
+
+
+def _dated(headers: list[str]) -> list[str]:
+    """The columns of a start that is written in two: its date, then its time; none if one column tells both."""
+    dates = [h for h in headers if any(word in h.casefold() for word in _DATES)]
+    times = [h for h in headers if any(word in h.casefold() for word in _TIMES) and h not in dates]
+    both = [h for h in dates if any(word in h.casefold() for word in _TIMES)]
+    return [dates[0], times[0]] if dates and times and not both else []
+
+
 def draft_mapping(headers: list[str]) -> dict[str, Any]:
     """A first document for a log that no known mapping fits: columns guessed by their names, to be edited."""
     found: list[dict[str, Any]] = []
     for target, (kind, hints) in DRAFT_TARGETS.items():
+        columns = _dated(headers) if target == "started_at" else []
         column = next((h for h in headers for hint in hints if hint in h.casefold()), None)
         if column is None or target in {"child_gender", "caller_relation"}:
             continue
-        rule: dict[str, Any] = {"target": target, "columns": [column], "type": kind}
+        rule: dict[str, Any] = {"target": target, "columns": columns or [column], "type": kind}
         if kind == "datetime":
-            rule |= {"formats": ["iso", "%d/%m/%Y %H:%M", "%d/%m/%Y"], "required": True}
+            rule |= {"formats": list(DRAFT_FORMATS), "required": True} | ({"join": True} if columns else {})
         found.append(rule)
     gender = next((h for h in headers for hint in DRAFT_TARGETS["child_gender"][1] if hint in h.casefold()), None)
     if gender:

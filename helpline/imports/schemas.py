@@ -1,11 +1,16 @@
 """Imports as pages and the API show them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from marshmallow import fields as f
 from marshmallow.validate import Length, OneOf
 
 from helpline.foundation.access.permissions import FieldGroup
-from helpline.imports.vocabulary import ImportState
-from helpline.web.schema import In, Page, RecordOut
+from helpline.foundation.tabular.table import MAX_HEADER_ROW, Options, spelled_delimiter
+from helpline.imports.vocabulary import Found, ImportState
+from helpline.web.schema import In, Out, Page, RecordOut
+from helpline.web.validation import Range
 
 
 class ImportItemOut(RecordOut):
@@ -70,8 +75,62 @@ class ImportStepIn(In):
     step = f.String(required=True, validate=OneOf([ImportState.CHECKING.value, ImportState.IMPORTING.value]))
 
 
-class UploadFile(In):
-    """A CSV or XLSX file."""
+class UploadOptionsIn(In):
+    """What is known of a file and can't be told from it. `header_row` counts filled rows; what is above is skipped."""
+
+    group = FieldGroup.ACCOUNT
+
+    encoding = f.String(load_default=None, allow_none=True, validate=Length(max=40))
+    delimiter = f.String(load_default=None, allow_none=True, validate=Length(max=3))
+    sheet = f.String(load_default=None, allow_none=True, validate=Length(max=100))
+    header_row = f.Integer(load_default=1, validate=Range(min=1, max=MAX_HEADER_ROW))
+
+
+def options_of(loaded: Mapping[str, Any]) -> Options:
+    """How the file must be read, from what `UploadOptionsIn` loaded."""
+    return Options(**{**loaded, "delimiter": spelled_delimiter(loaded["delimiter"])})
+
+
+class FindingsQuery(In):
+    """Which findings: rows that are not taken, values not understood, or lines that repeat an earlier one."""
+
+    group = FieldGroup.ACCOUNT
+
+    kind = f.String(load_default=Found.REJECTS.value, validate=OneOf(list(Found)))
+    after = f.Integer(load_default=-1, validate=Range(min=-1, max=2**31 - 1))
+
+
+class FindingOut(Out):
+    """A row that is not taken (line, reason, column, value), a value (column, value, times), or a line alone."""
+
+    group = FieldGroup.DIRECTORY
+
+    line = f.Integer()
+    reason = f.String()
+    column = f.String()
+    value = f.String()
+    times = f.Integer()
+
+
+class FindingsOut(RecordOut):
+    """Some hundred of them; `next` is the `after` of those that follow, until it is null."""
+
+    kind = "import"
+    group = FieldGroup.DIRECTORY
+
+    id = f.UUID(required=True)
+    items = f.List(f.Nested(FindingOut), required=True)
+    next = f.Integer(required=True, allow_none=True)
+
+
+FINDING = {
+    Found.REJECTS: ("line", "reason", "column", "value"), Found.UNKNOWN: ("column", "value", "times"),
+    Found.REPEATED: ("line",),
+}  # fmt: skip
+
+
+class UploadFile(UploadOptionsIn):
+    """A CSV or XLSX file, and what is known of it: parts of one form."""
 
     group = FieldGroup.ACCOUNT
 

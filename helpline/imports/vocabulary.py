@@ -14,6 +14,14 @@ class ImportState(StrEnum):
     FAILED = "failed"
 
 
+class Found(StrEnum):
+    """What a check notes of a file: rows not taken, values not understood, lines that repeat an earlier one."""
+
+    REJECTS = "rejects"
+    UNKNOWN = "unknown"
+    REPEATED = "repeated"
+
+
 WORKING = (ImportState.CHECKING, ImportState.IMPORTING)
 YES_NO = ("yes", "no", "unknown")
 RELATIONS_TO_PERPETRATOR = (

@@ -87,6 +87,7 @@ DOORS = {
         agencies.set_active agencies.change_agency agencies.edit_agency agencies.new_agency agencies.add_agency
         api_agencies.add_agency api_agencies.edit_agency api_agencies.set_active
         imports.list_imports imports.upload imports.show_import imports.discard imports.set_mapping imports.rejects
+        imports.unknown api_imports.list_findings
         imports.take_step api_imports.list_imports api_imports.upload api_imports.read_import api_imports.discard
         api_imports.set_mapping api_imports.take_step""",
     SEES_MAIL: """
@@ -230,7 +231,7 @@ FRESH = {
     "accounts.new_passkey", "accounts.add_passkey",
     "accounts.make_recovery_codes", "accounts.remove_factor", "accounts.create_token", "accounts.invite_user",
     "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
-    "imports.rejects", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
+    "imports.rejects", "imports.unknown", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
     "api_privacy.break_glass",
 }  # fmt: skip
 

@@ -99,7 +99,7 @@ ASKED_BEFORE = {
         "add_planned": _PART, "schedule": _PART, "settle": _PART, "tell": _PART,
     },
     "helpline/followups/services/work.py": {"proposal": "reads what row security shows"},
-    "helpline/imports/services/steps.py": {"fail": _PART, "finish_check": _PART},
+    "helpline/imports/services/working.py": {"fail": _PART, "finish_check": _PART},
     "helpline/notifications/services.py": {"queue_message": _CALLER, "tell_administrators": _CALLER},
     "helpline/oversight/services/witnessing.py": {"standing": _PART, "tell_guardians": _PART},
     "helpline/people/services.py": {"add_people": _CALLER},

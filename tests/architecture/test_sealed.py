@@ -24,7 +24,8 @@ from workers.subscriptions import SUBSCRIPTIONS
 SEALED = {
     "call_drafts": {"body_sealed"},
     "call_import_chunks": {"body_sealed"},
-    "call_imports": {"file_name_sealed", "headers_sealed", "report_sealed"},
+    "call_import_findings": {"body_sealed"},
+    "call_imports": {"file_name_sealed", "headers_sealed", "options_sealed", "report_sealed"},
     "call_versions": {"snapshot_sealed"},
     "calls": {"narrative_sealed", "original_sealed", "risk_override_sealed", "void_reason_sealed"},
     "case_closings": {"reason_sealed"},
@@ -81,6 +82,7 @@ WHY = {
     "call_drafts": {"record_key": KEY},
     "call_identities": {"digest": HMAC},
     "call_import_chunks": {"record_key": KEY},
+    "call_import_findings": {"kind": CODE, "record_key": KEY},
     "call_import_rows": {
         "body": "what the call's and the persons' own rows show in the clear", "call_key": KEY, "caller_key": KEY, "caller_name": CIPHERTEXT, "caller_phone": CIPHERTEXT,
         "caller_phone_index": HMAC, "child_background": CIPHERTEXT, "child_key": KEY, "child_name": CIPHERTEXT, "digest": HMAC, "narrative": CIPHERTEXT,

@@ -7,21 +7,11 @@ import re
 
 import pytest
 
-from helpline.app import create_app
-from helpline.foundation.db import db
 from helpline.foundation.ids import new_id
 from helpline.imports import queries
 from helpline.imports.services import running
 from tests.factories.accounts import make_centre, make_user, sign_in
-from tests.imports.test_services import MAPPING, SMALL
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+from tests.imports.test_services import MAPPING, SMALL, rows_of
 
 
 @pytest.fixture
@@ -100,6 +90,71 @@ def test_what_is_no_table_is_said_beside_the_file(client, supervisor, name, cont
     assert 'id="file-error"' in answer.get_data(as_text=True)
 
 
+UNSURE = b"Date,Notes\n" + b"".join(b"2020-01-01," + bytes(range(128, 256))[n::7] + b"\n" for n in range(7))
+
+
+def test_an_encoding_that_cannot_be_told_is_asked_for_and_kept(client, supervisor):
+    form = {"import_id": str(new_id()), "encoding": "", "header_row": ""}
+    answer = post(client, "/imports", **form, file=(io.BytesIO(UNSURE), "log.csv"))
+    assert answer.status_code == 422
+    assert 'id="encoding-error"' in answer.get_data(as_text=True)
+    named = post(client, "/imports", **(form | {"encoding": "cp437"}), file=(io.BytesIO(UNSURE), "log.csv"))
+    assert "cp437" in client.get(named.headers["Location"]).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("header_row", "none"), ("header_row", "0"), ("delimiter", "''"), ("encoding", "klingon")]
+)
+def test_what_cannot_be_an_option_is_said_beside_it(client, supervisor, field, value):
+    answer = post(client, "/imports", **{field: value}, file=(io.BytesIO(SMALL.encode()), "log.csv"))
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.get_data(as_text=True)
+
+
+def test_all_that_was_not_understood_is_a_file(client, supervisor, worker_app):
+    path = upload(client)
+    document = json.dumps(MAPPING)
+    post(client, f"{path}/mapping", use="document", version=version_of(client, path), document=document)
+    post(client, f"{path}/step", version=version_of(client, path), step="checking")
+    work(worker_app)
+    answer = client.get(f"{path}/unknown.csv")
+    assert answer.get_data().decode("utf-8-sig").splitlines() == [
+        '"column","value","times"', '"why","something else","1"',
+    ]  # fmt: skip
+    assert f'href="{path}/unknown.csv"' in client.get(path).get_data(as_text=True)
+
+
+def test_what_is_taken_out_is_on_record(client, supervisor):
+    path = upload(client)
+    for kind in ("rejects", "unknown"):
+        assert client.get(f"{path}/{kind}.csv").status_code == 200
+    entries = rows_of(
+        supervisor.centre.owner_url,
+        "SELECT subject_ids[1]::text, field_groups FROM audit_entries WHERE action = 'import.exported'"
+        " AND actor_id = %s ORDER BY at",
+        supervisor.id,
+    )
+    assert entries == [(path.rpartition("/")[2], ["rejects"]), (path.rpartition("/")[2], ["unknown"])]
+
+
+def test_the_columns_show_a_file_as_it_was_said_to_be_read(client, supervisor):
+    text = b"A title||\nDate|Time|Sex\n31/12/2024|9:05|F\n"
+    how = {"header_row": "2", "delimiter": "|", "encoding": "utf-8"}
+    answer = post(client, "/imports", file=(io.BytesIO(text), "log.csv"), **how)
+    page = client.get(answer.headers["Location"]).get_data(as_text=True)
+    assert "31/12/2024" in page
+    assert re.search(r'<select[^>]*name="dates-started_at".*?value="either" selected', page, re.DOTALL)
+
+
+def test_what_is_at_work_can_be_stopped(client, supervisor, worker_app):
+    path = upload(client)
+    post(client, f"{path}/mapping", use="document", version=version_of(client, path), document=json.dumps(MAPPING))
+    post(client, f"{path}/step", version=version_of(client, path), step="checking")
+    assert f'action="{path}/discard"' in client.get(path).get_data(as_text=True)
+    assert post(client, f"{path}/discard").status_code == 302
+    assert client.get(path).status_code == 404
+
+
 def test_no_file_at_all_is_said(client, supervisor):
     assert post(client, "/imports").status_code == 422
 
@@ -125,6 +180,7 @@ def test_another_centres_file_does_not_exist(client, supervisor, database_urls, 
     sign_in(other, make_user(make_centre(database_urls["owner"]), "supervisor"), fresh=True)
     assert other.get(path).status_code == 404
     assert other.get(f"{path}/rejects.csv").status_code == 404
+    assert other.get(f"{path}/unknown.csv").status_code == 404
 
 
 @pytest.mark.parametrize("role", ["operator", "caseworker", "team_supervisor", "auditor"])

@@ -8,7 +8,9 @@ import pytest
 
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import read_mapping
-from helpline.imports.rules import Vocabulary, check_mapping, guessed_values, ready_call, targets
+from helpline.foundation.tabular.normalise import compile_mapping
+from helpline.foundation.tabular.table import Row
+from helpline.imports.rules import Vocabulary, check_mapping, draft_mapping, guessed_values, ready_call, targets
 
 VOCABULARY = Vocabulary({"violence": uuid.uuid4(), "violence.neglect": uuid.uuid4()}, {}, {})
 START = {"target": "started_at", "columns": ["when"], "type": "datetime", "formats": ["iso"], "required": True}
@@ -81,3 +83,23 @@ def test_spellings_that_are_plain_are_guessed_and_no_others():
     assert guessed_values(["f", "BOY", "not told", "x", "m"], words) == {
         "female": ["f"], "male": ["BOY", "m"], "unknown": ["not told"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("headers", "columns"),
+    [
+        (["Age", "Date", "Time"], ["Date", "Time"]),
+        (["Hora", "Fecha"], ["Fecha", "Hora"]),
+        (["Date and time", "Time spent"], ["Date and time"]),
+        (["Date"], ["Date"]),
+    ],
+)
+def test_a_draft_joins_a_date_and_a_time_that_stand_apart(headers, columns):
+    document = draft_mapping(headers)
+    [start] = [field for field in document["fields"] if field["target"] == "started_at"]
+    assert (start["columns"], start.get("join", False)) == (columns, len(columns) > 1)
+    normaliser = compile_mapping(
+        read_mapping(document, targets=targets(VOCABULARY)), headers, time_zone=ZoneInfo("Asia/Phnom_Penh")
+    )
+    cells = dict.fromkeys(headers, "") | dict(zip(columns, ("31/12/2024", "9:05"), strict=False))
+    assert normaliser.apply(Row(2, cells)).values["started_at"].strftime("%d.%m.%y") == "31.12.24"

@@ -11,7 +11,6 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select
 
-from helpline.app import create_app
 from helpline.calls.models import Call
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden
@@ -45,25 +44,6 @@ SMALL = (
     "2025-02-30 10:00;4;;;neglect;?\n"
     "2025-03-01 23:30;?;;;something else;Kampot\n"
 )
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
-
-
-@pytest.fixture
-def in_worker(worker_app):
-    with worker_app.app_context():
-        yield worker_app
-
-
-@pytest.fixture
-def supervisor(database_urls):
-    return make_user(make_centre(database_urls["owner"]), "supervisor")
 
 
 def rows_of(owner_url, query, *values):

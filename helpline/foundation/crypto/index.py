@@ -6,6 +6,7 @@ alone: such columns were recovered for most patients of real hospital data (Nave
 
 import hmac
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -19,8 +20,12 @@ def blind_index(purpose: str, value: str) -> bytes:
 
     The caller normalises the value first. `purpose` is a constant such as "phone".
     """
-    key = hmac.digest(ring().secret("index"), f"blind-index/{purpose}".encode(), "sha256")
-    return hmac.digest(key, value.encode(), "sha256")[:INDEX_BYTES]
+    return hmac.digest(_key_for(ring().secret("index"), purpose), value.encode(), "sha256")[:INDEX_BYTES]
+
+
+@lru_cache(maxsize=16)
+def _key_for(secret: bytes, purpose: str) -> bytes:
+    return hmac.digest(secret, f"blind-index/{purpose}".encode(), "sha256")
 
 
 def normal_phone(text: str, region: str) -> str | None:
@@ -32,7 +37,7 @@ def normal_phone(text: str, region: str) -> str | None:
     # People write 00 for + everywhere; where the country's own prefix differs (Cambodia: 001, 007, 008) the library
     # would misread it. So both readings are tried, and one that is in use somewhere wins.
     possible = []
-    for reading in (re.sub(r"^\D*0\D*0", "+", ascii_digits), ascii_digits):
+    for reading in dict.fromkeys((re.sub(r"^\D*0\D*0", "+", ascii_digits), ascii_digits)):
         try:
             number = phonenumbers.parse(reading, region)
         except phonenumbers.NumberParseException:

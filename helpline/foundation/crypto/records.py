@@ -24,6 +24,7 @@ PAD_BYTES = 32
 _NONCE_BYTES = 12
 _LENGTH_BYTES = 4
 _TEXT, _JSON = b"\x11", b"\x12"
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def new_record_key(table: str, row_id: UUID) -> bytes:
@@ -38,19 +39,31 @@ def rewrap(table: str, row_id: UUID, record_key: bytes) -> bytes:
 
 def seal(table: str, column: str, row_id: UUID, record_key: bytes, value: Any) -> bytes:
     """Seal a text, or any other value as JSON, for exactly this cell. Raises Tampered if the key is not this row's."""
-    kind, content = (_TEXT, value) if isinstance(value, str) else (_JSON, json.dumps(value, ensure_ascii=False))
+    return _sealed(_cipher(table, row_id, record_key), table, column, row_id, value)
+
+
+class NewRecord:
+    """A row that is being made: its fresh key is at hand, so that its first values are sealed without unwrapping it."""
+
+    __slots__ = ("_cipher", "_table", "id", "record_key")
+
+    def __init__(self, table: str, row_id: UUID) -> None:
+        key = secrets.token_bytes(KEY_BYTES)
+        self.id, self.record_key = row_id, wrapper().wrap(key, _row(table, row_id))
+        self._table, self._cipher = table, AESGCM(key)
+
+    def seal(self, column: str, value: Any) -> bytes:
+        """As `seal`, for a cell of this row."""
+        return _sealed(self._cipher, self._table, column, self.id, value)
+
+
+def _sealed(cipher: AESGCM, table: str, column: str, row_id: UUID, value: Any) -> bytes:
+    kind, content = (_TEXT, value) if isinstance(value, str) else (_JSON, _as_json(value))
     plain = content.encode()
     padding = -(_LENGTH_BYTES + len(plain)) % PAD_BYTES
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return (
-        kind
-        + nonce
-        + _cipher(table, row_id, record_key).encrypt(
-            nonce,
-            len(plain).to_bytes(_LENGTH_BYTES, "big") + plain + bytes(padding),
-            _cell(kind, table, column, row_id),
-        )
-    )
+    padded = len(plain).to_bytes(_LENGTH_BYTES, "big") + plain + bytes(padding)
+    return kind + nonce + cipher.encrypt(nonce, padded, _cell(kind, table, column, row_id))
 
 
 def unseal(table: str, column: str, row_id: UUID, record_key: bytes, sealed: bytes) -> Any:

@@ -14,6 +14,8 @@ from helpline.foundation.tabular.table import Note, Options, Rejected, Row, Tabl
 
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 64 * 1024
+LONGEST_CELL = 2**20  # characters: a long narrative fits many times, an unclosed quote does not swallow the file
+csv.field_size_limit(LONGEST_CELL)
 _SEP_LINE = re.compile(r"sep=(.)\r?\n?")  # Excel's own hint, on a line before the header
 
 
@@ -91,7 +93,7 @@ def sniff_delimiter(sample: str) -> str:
 
 
 def _records(lines: _Lines, delimiter: str, line: int, max_broken: int) -> Iterator[tuple[int, list[str] | str]]:
-    """(line where it starts, cells), or (line, raw text) for a record whose quotes do not close."""
+    """(line where it starts, cells), or (line, raw text) for a record whose quotes do not close or that is too long."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     broken = 0
     while True:
@@ -126,7 +128,7 @@ def _rows(records: Iterator[tuple[int, list[str] | str]], headers: list[str]) ->
     width = len(headers)
     for line, cells in records:
         if isinstance(cells, str):
-            yield Rejected(line, "broken_quotes", value=cells)
+            yield Rejected(line, "cell_too_long" if len(cells) > LONGEST_CELL else "broken_quotes", value=cells)
         elif not any(cells):
             yield Rejected(line, "row_empty")
         elif len(cells) == width or (len(cells) > width and not any(cells[width:])):

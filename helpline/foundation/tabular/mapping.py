@@ -7,7 +7,8 @@ The document (JSON):
 - `constants`: `{target: value}` that every row shares;
 - `fields`: a list of `{target, columns, type, ...}`. The first of `columns` that holds a known value gives it;
   with `join: true` all of them, joined by a space (a date and a time). Types and what they add:
-  `text`; `integer` (`min`, `max`); `datetime` and `date` (`formats`: strptime's, or `iso`);
+  `text`; `integer` (`min`, `max`; of 1.5 the whole part); `datetime` and `date` (`formats`: strptime's, `iso`, or
+  `excel`: the count of days that a sheet shows where its column is not formatted as a date);
   `choice` (`values`: `{our code: [spellings]}`, `default` when absent). Each may add `required` and its own `unknown`;
 - `flags`: a list of `{target, yes, no, order: [{column, code}], ignore: [columns]}`: columns of yes and no. The codes
   of those that say yes become a list in the order given, so that the first is the primary one.
@@ -16,6 +17,7 @@ Spellings are compared without case, accents and outer spaces. A value that no r
 kept in `original` as every cell is, and is reported; only a `required` target that is absent rejects the row.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -166,9 +168,9 @@ def _check_formats(formats: Sequence[str], path: str) -> None:
         raise Invalid("mapping_format", field=path)
     for text in formats:
         try:
-            if text != "iso":
+            if text not in {"iso", "excel"}:
                 datetime.strptime(datetime(2001, 2, 3, 4, 5, 6).strftime(text), text)  # noqa: DTZ001, DTZ007 - form only
-        except ValueError:
+        except (ValueError, re.error):  # one that names a part twice makes strptime's own pattern fail
             raise Invalid("mapping_format", field=path, value=text) from None
 
 

@@ -4,10 +4,11 @@ A mapping is compiled once for the headers at hand into one small closure per ta
 dictionary look-ups per column.
 """
 
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,13 +16,24 @@ from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import FieldRule, FlagRule, ImportMapping, fold
 from helpline.foundation.tabular.table import Rejected, Row
 
-_INTEGER = re.compile(r"([+-]?\d{1,9})(?:[.,]0+)?", re.ASCII)
+_INTEGER = re.compile(r"([+-]?\d{1,9})(?:[.,](\d{1,2})|\.0+)?", re.ASCII)
+_SERIAL = re.compile(r"(\d{5}(?:\.\d+)?)(?: +(0?\.\d+))?", re.ASCII)  # a day after 1927, and perhaps its time apart
+_SERIAL_DAY = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet knows no time zones
 _FIRST_YEAR = 1900
 _REMEMBERED = 4096
-# What a reader of one cell gives for a text it cannot place.
-UNREAD = object()
+
+
+class Unread(NamedTuple):
+    """What a reader of one cell gives for a text it cannot take; `why` ends the reason of a reject."""
+
+    why: str
+
+
+UNREAD = Unread("unreadable")
+OUT_OF_RANGE = Unread("out_of_range")
 Cells = dict[str, str]
 ReadCell = Callable[[str], Any]
+Accept = Callable[[Any], Any]  # a value as it was read -> what it is to us, or an Unread
 Step = Callable[[Cells, dict[str, Any], list[tuple[str, str]]], None]
 
 
@@ -48,6 +60,12 @@ class Normaliser:
     missing: tuple[str, ...]
     unmapped: tuple[str, ...]
     steps: tuple[Step, ...]
+    sources: Mapping[str, Sequence[tuple[str, tuple[str, ...]]]]
+
+    def told(self, target: str, cells: Cells) -> tuple[str, str]:
+        """Where a target's value stands, and what does: the first column that says something."""
+        found = [(label, _joined(cells, parts)) for label, parts in self.sources[target]]
+        return next((each for each in found if each[1]), found[0])
 
     def apply(self, row: Row) -> Normalised | Rejected:
         """One row's values, or why it cannot be taken."""
@@ -67,10 +85,14 @@ class Normaliser:
             yield row if isinstance(row, Rejected) else self.apply(row)
 
 
-def compile_mapping(mapping: ImportMapping, headers: Sequence[str], *, time_zone: ZoneInfo | None = None) -> Normaliser:
+def compile_mapping(
+    mapping: ImportMapping, headers: Sequence[str], *, time_zone: ZoneInfo | None = None,
+    accept: Mapping[str, Accept] | None = None,
+) -> Normaliser:  # fmt: skip
     """Fit a mapping to a file's headers, which are compared as spellings are.
 
-    `time_zone` is the centre's, for a mapping that names none. Raises Invalid: `column_missing` when a required target
+    `time_zone` is the centre's, for a mapping that names none. `accept` judges what was read for a target: what it
+    refuses counts, and is reported, as what could not be read. Raises Invalid: `column_missing` when a required target
     has none of its columns, `time_zone_missing`.
     """
     by_fold = {fold(header): header for header in reversed(headers)}
@@ -82,42 +104,58 @@ def compile_mapping(mapping: ImportMapping, headers: Sequence[str], *, time_zone
 
     used: set[str] = set()
     steps: list[Step] = []
+    sources: dict[str, Sequence[tuple[str, tuple[str, ...]]]] = {}
     for rule in mapping.fields:
         columns = find(rule.columns)
         used.update(columns)
         if rule.required and (not columns or (rule.join and len(columns) < len(rule.columns))):
             raise Invalid("column_missing", field="file", target=rule.target, column=rule.columns[0])
-        steps.append(_field_step(rule, columns, mapping.unknown, mapping.time_zone or time_zone))
+        sources[rule.target] = (
+            [(" + ".join(columns), tuple(columns))] if rule.join else [(column, (column,)) for column in columns]
+        )
+        read = _judged(_reader(rule, mapping.time_zone or time_zone), (accept or {}).get(rule.target))
+        steps.append(_field_step(rule, sources[rule.target], _Memory(read, (*mapping.unknown, *rule.unknown))))
     for flags in mapping.flags:
         order = [(found[0], code) for column, code in flags.order if (found := find([column]))]
         used.update(column for column, _code in order)
         used.update(find(flags.ignore))
         steps.append(_flag_step(flags, order))
     unmapped = tuple(header for header in headers if header not in used)
-    return Normaliser(mapping, tuple(dict.fromkeys(missing)), unmapped, tuple(steps))
+    return Normaliser(mapping, tuple(dict.fromkeys(missing)), unmapped, tuple(steps), sources)
 
 
-def _field_step(rule: FieldRule, columns: Sequence[str], unknown: Iterable[str], zone: ZoneInfo | None) -> Step:
-    read = _Memory(_reader(rule, zone), (*unknown, *rule.unknown)).__getitem__
+def _joined(cells: Cells, parts: Sequence[str]) -> str:
+    return cells[parts[0]] if len(parts) == 1 else " ".join(cells[part].strip() for part in parts).strip()
+
+
+def _judged(read: ReadCell, accept: Accept | None) -> ReadCell:
+    if accept is None:
+        return read
+
+    def judged(text: str) -> Any:
+        value = read(text)
+        return value if isinstance(value, Unread) else accept(value)
+
+    return judged
+
+
+def _field_step(rule: FieldRule, sources: Sequence[tuple[str, tuple[str, ...]]], memory: "_Memory") -> Step:
+    read = memory.__getitem__
     target, default, required = rule.target, rule.default, rule.required
-    sources = (
-        ((" + ".join(columns), tuple(columns)),) if rule.join else tuple((column, (column,)) for column in columns)
-    )
 
     def step(cells: Cells, values: dict[str, Any], unknown: list[tuple[str, str]]) -> None:
-        unread: tuple[str, str] | None = None
+        unread: tuple[str, str, str] | None = None
         for label, parts in sources:
-            text = cells[label] if len(parts) == 1 else " ".join(cells[part].strip() for part in parts)
+            text = _joined(cells, parts)
             value = read(text)
-            if value is UNREAD:
-                unread = unread or (label, text)
+            if isinstance(value, Unread):
+                unread = unread or (f"{rule.type}_{value.why}", label, text)
                 unknown.append((label, text))
             elif value is not None:
                 values[target] = value
                 return
         if required:
-            reason = f"{rule.type}_unreadable" if unread else "value_missing"
-            raise _Missing(reason, *(unread or (sources[0][0], "")))
+            raise _Missing(*(unread or ("value_missing", sources[0][0], "")))
         if default is not None:
             values[target] = default
 
@@ -189,8 +227,10 @@ def _choice(rule: FieldRule) -> ReadCell:
 def _integer(minimum: int | None, maximum: int | None) -> ReadCell:
     def read(text: str) -> Any:
         found = _INTEGER.fullmatch(text)
-        number = int(found[1]) if found else None
-        if number is None or (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
+        if found is None:
+            return UNREAD
+        number = math.floor(float(f"{found[1]}.{found[2] or 0}"))
+        if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
             return UNREAD
         return number
 
@@ -200,7 +240,12 @@ def _integer(minimum: int | None, maximum: int | None) -> ReadCell:
 def _parsed(text: str, formats: Sequence[str]) -> datetime | None:
     for form in formats:
         try:
-            found = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
+            if form == "iso":
+                found = datetime.fromisoformat(text)
+            elif form == "excel":
+                found = _of_serial(text)
+            else:
+                found = datetime.strptime(text, form)  # noqa: DTZ007
         except ValueError:
             continue
         if found.year >= _FIRST_YEAR:
@@ -208,14 +253,28 @@ def _parsed(text: str, formats: Sequence[str]) -> datetime | None:
     return None
 
 
+def _of_serial(text: str) -> datetime:
+    """Days since the end of 1899, as a sheet counts, to the second. Raises ValueError."""
+    found = _SERIAL.fullmatch(text)
+    if found is None:
+        raise ValueError("no count of days")
+    moment = _SERIAL_DAY + timedelta(days=float(found[1]) + float(found[2] or 0), milliseconds=500)
+    return moment.replace(microsecond=0)
+
+
 def _moment(formats: Sequence[str], zone: ZoneInfo) -> ReadCell:
-    """Aware datetimes; a local hour that comes twice is its first, as nothing says which."""
+    """Aware datetimes that UTC can hold; a local hour that comes twice is its first, as nothing says which."""
 
     def read(text: str) -> Any:
         found = _parsed(text, formats)
         if found is None:
             return UNREAD
-        return found if found.tzinfo else found.replace(tzinfo=zone)
+        moment = found if found.tzinfo else found.replace(tzinfo=zone)
+        try:
+            moment.astimezone(UTC)
+        except OverflowError:  # the calendar's last day, west of Greenwich
+            return OUT_OF_RANGE
+        return moment
 
     return read
 

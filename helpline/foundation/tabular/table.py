@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 GIB = 2**30
+MAX_HEADER_ROW = 1_000
 
 
 class Row(NamedTuple):
@@ -35,11 +36,15 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may cost. Sizes in bytes; `max_broken` is how many unreadable records end the reading."""
+    """What a file may cost. Sizes in bytes; `max_broken` is how many unreadable records end the reading.
+
+    `max_part`: any part of a workbook but its sheets and shared strings, since it is read whole.
+    """
 
     max_bytes: int = GIB
     max_uncompressed: int = GIB
     max_shared_strings: int = 128 * 2**20
+    max_part: int = 8 * 2**20
     max_cells: int = 200_000_000
     max_columns: int = 2_000
     max_broken: int = 1_000
@@ -54,6 +59,11 @@ class Options:
     sheet: str | None = None
     header_row: int = 1
     limits: Limits = field(default_factory=Limits)
+
+
+def spelled_delimiter(text: str | None) -> str | None:
+    """What a person types for a delimiter: a tab is hard to type."""
+    return "\t" if text is not None and text.casefold() in {"tab", "\\t"} else text
 
 
 @dataclass(slots=True)

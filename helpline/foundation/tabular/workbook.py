@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError, fromstring
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -15,6 +15,9 @@ from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.table import Limits, Note, Options, Rejected, Row, Table, unique_headers
 
 _MAX_MEMBERS = 10_000
+_LARGE = ("xl/worksheets/", "xl/sharedStrings.xml")  # streamed, and bounded by itself
+_TYPES = "[Content_Types].xml"
+_SMALL, _MAX_RATIO = 16 * 2**20, 200
 _UNREADABLE = (
     InvalidFileException,
     zipfile.BadZipFile,
@@ -62,15 +65,33 @@ def _check_archive(source: BinaryIO, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
+            if not any(member.filename == "xl/workbook.xml" for member in members):
+                raise Invalid("file_not_a_table", field="file")
+            small = [member for member in members if not member.filename.startswith(_LARGE)]
+            total = sum(member.file_size for member in members)
+            too_large = len(members) > _MAX_MEMBERS or total > limits.max_uncompressed
+            if too_large or max(member.file_size for member in small) > limits.max_part or any(map(_is_bomb, members)):
+                raise Invalid("workbook_too_large", field="file", bytes=total)
+            texts = _shared_strings(archive)
     except _UNREADABLE:
         raise Invalid("workbook_unreadable", field="file") from None
-    names = {member.filename for member in members}
-    if "xl/workbook.xml" not in names:
-        raise Invalid("file_not_a_table", field="file")
-    total = sum(member.file_size for member in members)
-    strings = sum(member.file_size for member in members if member.filename.lower().endswith("sharedstrings.xml"))
-    if len(members) > _MAX_MEMBERS or total > limits.max_uncompressed or strings > limits.max_shared_strings:
-        raise Invalid("workbook_too_large", field="file", bytes=total)
+    strings = sum(member.file_size for member in members if member.filename.lower() in texts)
+    if strings > limits.max_shared_strings:
+        raise Invalid("workbook_too_large", field="file", bytes=strings)
+
+
+def _is_bomb(member: zipfile.ZipInfo) -> bool:
+    """Much out of next to nothing: a real sheet, however repetitive, stays far below."""
+    return member.file_size > _SMALL and member.file_size > member.compress_size * _MAX_RATIO
+
+
+def _shared_strings(archive: zipfile.ZipFile) -> set[str]:
+    """The parts that will be read whole as shared strings, whatever they are called."""
+    if _TYPES not in archive.namelist():
+        raise Invalid("workbook_unreadable", field="file")
+    types = fromstring(archive.read(_TYPES))  # noqa: S314 - small by now, and expat bounds what entities may grow to
+    named = {str(part.get("PartName")) for part in types if "sharedStrings" in str(part.get("ContentType"))}
+    return {name.lower().lstrip("/") for name in named} | {"xl/sharedstrings.xml"}
 
 
 def _records(sheet: Any, limits: Limits) -> Iterator[tuple[int, list[str]]]:

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from helpline.foundation.errors import Invalid
 from helpline.foundation.tabular.mapping import fold
 from helpline.foundation.tabular.table import Row, Table
-from helpline.imports.rules import DATES, NUMBERS, draft_rule, guessed_values, rule_of
+from helpline.imports.rules import DATES, DRAFT_FORMATS, NUMBERS, draft_rule, guessed_values, rule_of
 from helpline.reference import queries as reference
 from helpline.reference.rules import spoken
 from helpline.web.words import WORDS, word
@@ -119,7 +119,7 @@ _CLOCKS = (" %H:%M:%S", " %H:%M", "")
 DATES_WRITTEN: Mapping[str, list[str]] = {
     "year": ["iso", *(f"%Y/%m/%d{clock}" for clock in _CLOCKS)],
     "day": [f"%d{mark}%m{mark}%Y{clock}" for mark in "/-." for clock in _CLOCKS],
-    "either": ["iso", "%d/%m/%Y %H:%M", "%d/%m/%Y"],
+    "either": list(DRAFT_FORMATS),
     "month": [f"%m{mark}%d{mark}%Y{clock}" for mark in "/-." for clock in _CLOCKS],
 }
 

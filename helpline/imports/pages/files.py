@@ -2,8 +2,10 @@
 
 import io
 import json
+import tempfile
 import uuid
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TextIO
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -16,15 +18,15 @@ from helpline.foundation.errors import Invalid
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.foundation.tabular.reading import open_table
-from helpline.foundation.tabular.rejects import write_rejects
+from helpline.foundation.tabular.rejects import write_rejects, write_unknown
 from helpline.foundation.tabular.table import Rejected
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
 from helpline.imports.pages import columns
 from helpline.imports.rules import draft_mapping
-from helpline.imports.schemas import ImportOut
-from helpline.imports.services import steps
-from helpline.imports.vocabulary import WORKING, ImportState
+from helpline.imports.schemas import ImportOut, UploadOptionsIn, options_of
+from helpline.imports.services import steps, working
+from helpline.imports.vocabulary import WORKING, Found, ImportState
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import refused
 from helpline.web.guard import acting, guard
@@ -34,7 +36,7 @@ pages = Blueprint("imports", __name__, template_folder="../templates")
 SENTENCES.update(
     {
         "file_needed": lambda: _("Choose a file first: the log as CSV or XLSX."),
-        "file_empty": lambda: _("This file is empty. Choose another one."),
+        "file_empty": lambda: _("Nothing is in this file, or not as far down as the row of headers."),
         "file_too_large": lambda: _("This file is too large. Cut it into smaller ones."),
         "file_not_a_table": lambda: _("This is no table. Save the log as CSV or XLSX and choose that file."),
         "xls_not_supported": lambda: _("This is an old Excel file. Save it as XLSX or CSV and choose that file."),
@@ -44,6 +46,16 @@ SENTENCES.update(
         "mapping_needed": lambda: _("Say first what the columns mean."),
         "mapping_time_zone": lambda: _("The document names a time zone that nobody knows."),
         "time_zone_missing": lambda: _("The document names a time zone that nobody knows."),
+        "encoding_unsure": lambda: _(
+            "The letters of this file cannot be told for certain. Say its encoding, below the file."
+        ),
+        "encoding_unknown": lambda: _("No encoding has this name. Usual ones: utf-8, cp1252, gb18030, cp1256."),
+        "encoding_wrong": lambda: _("The file is not in this encoding."),
+        "delimiter_unknown": lambda: _("This cannot stand between cells. Type one character, or the word tab."),
+        "sheet_unknown": lambda: _("The workbook has no sheet of this name."),
+        "workbook_too_large": lambda: _(
+            "This workbook unpacks to more than can be read safely. Save its sheet as CSV."
+        ),
     }
 )
 
@@ -87,7 +99,9 @@ def upload() -> AnyResponse:
         import_id = uuid.UUID(request.form.get("import_id", ""))
     except ValueError:
         import_id = new_id()
-    made = steps.upload(acting(), Upload(import_id, _centre_id(), file.filename, file.stream))
+    given = {name: value for name in UploadOptionsIn().fields if (value := request.form.get(name, "").strip())}
+    options = options_of(UploadOptionsIn().load(given))
+    made = steps.upload(acting(), Upload(import_id, _centre_id(), file.filename, file.stream, options))
     return redirect(url_for(".show_import", import_id=made.id))
 
 
@@ -101,12 +115,12 @@ def show_import(import_id: uuid.UUID) -> str:
 def _show(problem: Exception | None, import_id: uuid.UUID) -> str:
     found = queries.get_import(import_id)
     shown = ImportOut().dump(found)
-    working = shown["state"] in set(WORKING)
+    at_work = shown["state"] in set(WORKING)
     context: dict[str, Any] = {
-        "it": shown, "working": working, "now": acting().now, "may_read": holds(acting().actor, Permission.CALL_READ),
+        "it": shown, "working": at_work, "now": acting().now, "may_read": holds(acting().actor, Permission.CALL_READ),
         "form": refused(problem),
     }  # fmt: skip
-    if not working and shown["state"] != ImportState.DONE:
+    if not at_work and shown["state"] != ImportState.DONE:
         context |= _columns(shown, problem)
     fragment = request.headers.get("HX-Request") and problem is None
     return render_template("imports/state.html" if fragment else "imports/import.html", **context)
@@ -114,7 +128,7 @@ def _show(problem: Exception | None, import_id: uuid.UUID) -> str:
 
 def _columns(shown: dict[str, Any], problem: Exception | None) -> dict[str, Any]:
     """The form of what the columns mean, as it stands or as it was posted, and what is wrong with it."""
-    centre, headers, samples = accounts.get_centre(_centre_id()), shown["headers"], _samples(shown["id"])
+    centre, headers, samples = accounts.get_centre(_centre_id()), shown["headers"], _samples(uuid.UUID(shown["id"]))
     choices = columns.choices_of(centre.country, acting().locale)
     document = shown["mapping"] or draft_mapping(headers)
     if request.form.get("use") == "columns":
@@ -145,8 +159,10 @@ def _beside(fault: Invalid | None) -> str:
     return "column-started_at" if missing else f"column-{target}" if target in columns.TARGETS else ""
 
 
-def _samples(import_id: str) -> dict[str, list[str]]:
-    with steps.open_file(uuid.UUID(import_id)) as file, open_table(file, name="") as table:
+def _samples(import_id: uuid.UUID) -> dict[str, list[str]]:
+    found = queries.get_import(import_id)
+    options = working.options_of(found)
+    with working.open_file(import_id) as file, open_table(file, name=found.file_name or "", options=options) as table:
         return columns.samples_of(table)
 
 
@@ -174,7 +190,7 @@ def _asked(import_id: uuid.UUID) -> dict[str, Any]:
         headers = found.headers or []
         old = found.mapping or draft_mapping(headers)
         choices = columns.choices_of(centre.country, acting().locale)
-        return columns.document_of(form, old, headers, _samples(str(import_id)), choices)
+        return columns.document_of(form, old, headers, _samples(import_id), choices)
     try:
         document = json.loads(form.get("document", ""))
     except (ValueError, RecursionError):
@@ -196,7 +212,7 @@ def take_step(import_id: uuid.UUID) -> AnyResponse:
 @pages.post("/imports/<uuid:import_id>/discard")
 @guard(Permission.CALL_IMPORT)
 def discard(import_id: uuid.UUID) -> AnyResponse:
-    """Throw the file away; calls that are in stay."""
+    """Throw the file away, or stop what is at work on it; calls that are in stay."""
     steps.discard(acting(), import_id)
     return redirect(url_for(".list_imports"))
 
@@ -205,10 +221,31 @@ def discard(import_id: uuid.UUID) -> AnyResponse:
 @guard(Permission.CALL_IMPORT, fresh=True)
 def rejects(import_id: uuid.UUID) -> Response:
     """The rows that were not taken, with line and reason: safe to open in a spreadsheet."""
-    found = steps.take_out_rejects(acting(), import_id)
-    report = ImportOut(only=("id", "report")).dump(found)["report"] or {"rejects": []}
-    out = io.StringIO()
-    out.write("\ufeff")
-    write_rejects(out, (Rejected(*each) for each in report["rejects"]))
-    headers = {"Content-Disposition": 'attachment; filename="rejects.csv"'}
-    return Response(out.getvalue(), mimetype="text/csv; charset=utf-8", headers=headers)
+    return _findings(
+        import_id, Found.REJECTS, lambda out, items: write_rejects(out, (Rejected(*each) for each in items))
+    )
+
+
+@pages.get("/imports/<uuid:import_id>/unknown.csv")
+@guard(Permission.CALL_IMPORT, fresh=True)
+def unknown(import_id: uuid.UUID) -> Response:
+    """The values that were not understood, with how often each came."""
+    return _findings(import_id, Found.UNKNOWN, write_unknown)
+
+
+def _findings(import_id: uuid.UUID, kind: Found, write: Callable[[TextIO, Iterator[list[Any]]], int]) -> Response:
+    """All of them, however many: written to a file that vanishes with the answer, never held in memory."""
+    ImportOut(only=("id",)).dump(queries.get_import(import_id))
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # the answer closes it
+    out = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    write(out, steps.take_out_findings(acting(), import_id, kind))
+    out.detach()
+    file.seek(0)
+    headers = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
+    return Response(_pieces(file), mimetype="text/csv; charset=utf-8", headers=headers)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(2**16):
+            yield piece

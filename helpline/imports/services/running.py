@@ -1,33 +1,37 @@
 """Running an import, for the worker and for the command line: each step in a unit of work of its own."""
 
-import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from helpline.accounts import queries as accounts
 from helpline.foundation.access.permissions import SystemActor
-from helpline.foundation.clock import now
+from helpline.foundation.clock import now, real_now
 from helpline.foundation.context import Actor, Channel, Context, system_context
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Conflict, Invalid, NotFound
 from helpline.foundation.failpoints import failpoint
 from helpline.foundation.ids import new_id
+from helpline.foundation.log import get_logger
 from helpline.foundation.tabular.mapping import read_mapping
 from helpline.foundation.tabular.normalise import compile_mapping
 from helpline.foundation.tabular.reading import open_table
-from helpline.foundation.tabular.table import Rejected
+from helpline.foundation.tabular.table import Table
 from helpline.imports import queries
-from helpline.imports.commands import ImportFile, Mapped, Outcome, Upload
+from helpline.imports.commands import Claim, ImportFile, Mapped, Outcome, Upload
 from helpline.imports.models import CallImport
-from helpline.imports.rules import targets
-from helpline.imports.services import staging, steps
-from helpline.imports.vocabulary import ImportState
+from helpline.imports.rules import AHEAD, accept, targets
+from helpline.imports.services import staging, steps, working
+from helpline.imports.vocabulary import Found, ImportState
 
 BATCH = 500
+BATCH_CHARACTERS = 8 * 2**20
 Progress = Callable[[int, int], None]
+TakeFindings = Callable[[Found, Iterator[list[Any]]], object]
+log = get_logger(__name__)
 
 
 def _ctx() -> Context:
@@ -35,73 +39,121 @@ def _ctx() -> Context:
 
 
 def run_next(import_id: uuid.UUID | None = None, progress: Progress = lambda _done, _total: None) -> bool:
-    """Take one waiting import (or this one) a step on; False if there is none. `progress(rows done, rows in all)`."""
+    """Take one waiting import (or this one) a step on; False if there is none. `progress(rows done, rows in all)`.
+
+    Without an id it first clears what was stopped, and what commands left when they died.
+    """
     with unit_of_work(_ctx()) as ctx:
-        claimed = steps.claim(ctx, import_id)
+        if import_id is None:
+            working.clear_abandoned(ctx)
+        claimed = working.claim(ctx, import_id)
     if claimed is None:
         return False
-    found_id, state = claimed
     try:
-        if state is ImportState.CHECKING:
-            _check(found_id, progress)
-        else:
-            failpoint("imports.before_import")
-            with unit_of_work(_ctx()) as ctx:
-                staging.import_calls(ctx, found_id)
-                failpoint("imports.before_commit")
-    except Invalid as problem:
-        _fail(found_id, problem.code)
-    except (Conflict, OperationalError, InterfaceError):
-        raise  # another process has it, or the database is away: it is tried again
-    except Exception:
-        _fail(found_id, "unexpected")  # tried again it would fail again; the log tells why
-        raise
+        _advance(claimed, progress)
+    except Conflict as problem:
+        if problem.code != "lease_lost":
+            raise
+        log.info("imports.lease_lost", import_id=claimed.import_id)  # stopped by its user, or another process has it
+        with unit_of_work(_ctx()) as ctx:
+            working.clear_abandoned(ctx)
     return True
 
 
-def _fail(import_id: uuid.UUID, code: str) -> None:
+def _advance(claimed: Claim, progress: Progress) -> None:
+    try:
+        if claimed.state is ImportState.CHECKING:
+            _check(claimed, progress)
+        else:
+            failpoint("imports.before_import")
+            with unit_of_work(_ctx()) as ctx:
+                staging.import_calls(ctx, claimed)
+                failpoint("imports.before_commit")
+    except Invalid as problem:
+        _fail(claimed, problem.code)
+    except (Conflict, OperationalError, InterfaceError):
+        raise  # another process has it, or the database is away: it is tried again
+    except Exception:
+        _fail(claimed, "unexpected")  # tried again it would fail again; the log tells why
+        raise
+
+
+def _fail(claimed: Claim, code: str) -> None:
     with unit_of_work(_ctx()) as ctx:
-        steps.fail(ctx, import_id, code)
+        working.note_progress(ctx, claimed)
+        working.fail(ctx, claimed.import_id, code)
 
 
-def _check(import_id: uuid.UUID, progress: Progress) -> None:
+def _check(claimed: Claim, progress: Progress) -> None:
     """Read the file twice: once to know how long it is, once to keep its rows."""
     with unit_of_work(_ctx()) as ctx:
-        steps.clear_rows(ctx, import_id)
-        found = queries.get_import(import_id)
+        latest = ctx.now + AHEAD
+        working.note_progress(ctx, claimed)
+        working.clear_rows(ctx, claimed.import_id)
+        found = queries.get_import(claimed.import_id)
         centre = accounts.get_centre(found.centre_id)
         vocabulary, document, name = queries.vocabulary_of(centre), found.mapping or {}, found.file_name or ""
-        file = steps.open_file(import_id)
+        options = working.options_of(found)
+        file = working.open_file(claimed.import_id)
     with file:
-        with open_table(file, name=name) as table:
-            total = sum(1 for _row in table.rows)
+        with open_table(file, name=name, options=options) as table:
+            total = _count(claimed, table)
         reading = staging.Reading()
-        with open_table(file, name=name) as table:
+        with open_table(file, name=name, options=options) as table:
             mapping = read_mapping(document, targets=targets(vocabulary))
-            normaliser = compile_mapping(mapping, table.headers, time_zone=ZoneInfo(centre.timezone))
-            rows = staging.staged_rows(import_id, centre, table.rows, normaliser, vocabulary, reading)
-            while batch := list(itertools.islice(rows, BATCH)):
+            normaliser = compile_mapping(
+                mapping, table.headers, time_zone=ZoneInfo(centre.timezone), accept=accept(vocabulary, latest)
+            )
+            rows = staging.staged_rows(claimed.import_id, centre, table.rows, normaliser, vocabulary, reading)
+            for batch in _batches(rows, reading):
                 with unit_of_work(_ctx()) as ctx:
-                    steps.keep_rows(ctx, import_id, batch)
-                    _note(ctx, import_id, reading, total)
+                    _note(ctx, claimed, reading, total)
+                    working.keep_rows(ctx, claimed.import_id, batch)
+                    working.keep_findings(ctx, claimed.import_id, reading.taken())
                 failpoint("imports.after_batch")
                 progress(reading.rows, total)
             notes = table.notes
     with unit_of_work(_ctx()) as ctx:
-        _note(ctx, import_id, reading, total)
-        steps.finish_check(ctx, import_id, reading.report(normaliser, notes))
+        _note(ctx, claimed, reading, total)
+        working.keep_findings(ctx, claimed.import_id, reading.taken(last=True))
+        working.finish_check(ctx, claimed.import_id, reading.report(normaliser, notes))
     progress(reading.rows, total)
 
 
-def _note(ctx: Context, import_id: uuid.UUID, reading: staging.Reading, total: int) -> None:
-    steps.note_progress(
-        ctx, import_id, rows_total=total, rows_read=reading.rows, rows_rejected=reading.rejected,
-        rows_repeated=len(reading.repeated),
+def _count(claimed: Claim, table: Table) -> int:
+    """How many rows there are. Keeps the lease: a large sheet takes minutes."""
+    total, renewed = 0, real_now()
+    for total, _row in enumerate(table.rows, start=1):
+        if total % BATCH == 0 and real_now() - renewed > steps.LEASE / 6:
+            renewed = real_now()
+            with unit_of_work(_ctx()) as ctx:
+                working.note_progress(ctx, claimed)
+    return total
+
+
+def _batches(rows: Iterator[dict[str, Any] | None], reading: staging.Reading) -> Iterator[list[dict[str, Any]]]:
+    """The good ones of so many rows at a time: fewer where they are long."""
+    batch: list[dict[str, Any]] = []
+    for number, row in enumerate(rows, start=1):
+        if row is not None:
+            batch.append(row)
+        if number % BATCH == 0 or reading.size > BATCH_CHARACTERS:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _note(ctx: Context, claimed: Claim, reading: staging.Reading, total: int) -> None:
+    working.note_progress(
+        ctx, claimed, rows_total=total, rows_read=reading.rows, rows_rejected=reading.rejected,
+        rows_repeated=reading.repeated,
     )  # fmt: skip
 
 
-def import_file(command: ImportFile, progress: Progress) -> Outcome:
-    """Upload, map, check and import in one go. Raises Invalid, Forbidden, NotFound, Conflict.
+def import_file(command: ImportFile, progress: Progress, take: TakeFindings = lambda _kind, _items: None) -> Outcome:
+    """Upload, map, check and import in one go; `take` is given all that was found, kind by kind.
+
+    Raises Invalid, Forbidden, NotFound, Conflict.
 
     The login is looked up by the same narrow function as a sign-in; what it may do is asked of its own role.
     """
@@ -116,7 +168,7 @@ def import_file(command: ImportFile, progress: Progress) -> Outcome:
         return Context(actor=actor, now=now(), request_id=new_id(), channel=Channel.CLI, timezone=centre.timezone)
 
     with unit_of_work(ctx()) as own:
-        found = steps.upload(own, Upload(new_id(), centre.id, command.file_name, command.stream))
+        found = steps.upload(own, _upload(command, centre.id))
         import_id, version = found.id, found.version
         if command.mapping_name:
             document = queries.find_mapping(centre.id, command.mapping_name)
@@ -131,15 +183,21 @@ def import_file(command: ImportFile, progress: Progress) -> Outcome:
         run_next(import_id, progress)
     with unit_of_work(ctx()) as own:
         outcome = _outcome(queries.get_import(import_id))
+        for kind in Found:
+            take(kind, queries.read_findings(import_id, kind))
         if command.dry_run:
             steps.discard(own, import_id)
     return outcome
 
 
+def _upload(command: ImportFile, centre_id: uuid.UUID) -> Upload:
+    return Upload(new_id(), centre_id, command.file_name, command.stream, command.options, by_command=True)
+
+
 def _outcome(found: CallImport) -> Outcome:
-    report = found.report or {"rejects": [], "unknown": []}
+    report = found.report or {"unknown": [], "unknown_more": 0}
     return Outcome(
         rows=found.rows_read, added=found.calls_added, known=found.rows_known, repeated=found.rows_repeated,
-        rejected=found.rows_rejected, rejects=tuple(Rejected(*each) for each in report["rejects"]),
-        unknown=tuple((c, v, n) for c, v, n in report["unknown"]), error_code=found.error_code,
+        rejected=found.rows_rejected, unknown=tuple((c, v, n) for c, v, n in report["unknown"]),
+        unknown_more=report["unknown_more"], error_code=found.error_code,
     )  # fmt: skip

@@ -6,14 +6,13 @@ content and its occurrence, so the same file adds nothing the second time. Histo
 """
 
 import base64
-import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, insert, select
 
 from helpline.accounts import queries as accounts
 from helpline.accounts.models import Centre
@@ -24,16 +23,16 @@ from helpline.foundation.clock import real_now
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import db
-from helpline.foundation.errors import Conflict, Invalid, NotFound
+from helpline.foundation.errors import Conflict, Invalid
 from helpline.foundation.ids import new_id
 from helpline.foundation.tabular.mapping import ImportMapping
 from helpline.foundation.tabular.normalise import compile_mapping
 from helpline.foundation.tabular.reading import open_table
 from helpline.imports import queries
 from helpline.imports.commands import Mapped, Upload
-from helpline.imports.models import CallImport, ImportChunk, ImportRow, SavedMapping
+from helpline.imports.models import CallImport, ImportChunk, ImportFinding, ImportRow, SavedMapping
 from helpline.imports.rules import read_for
-from helpline.imports.vocabulary import WORKING, ImportState
+from helpline.imports.vocabulary import WORKING, Found, ImportState
 
 CHUNK_BYTES = 384 * 1024
 LEASE = timedelta(seconds=60)
@@ -46,14 +45,16 @@ def upload(ctx: Context, command: Upload) -> CallImport:
     if existing is not None:
         return existing
     centre = accounts.get_centre(command.centre_id)
-    with open_table(cast("BinaryIO", command.stream), name=command.file_name) as table:
+    with open_table(cast("BinaryIO", command.stream), name=command.file_name, options=command.options) as table:
         headers, encoding = table.headers, table.encoding
     size = command.stream.seek(0, 2)
     command.stream.seek(0)
+    given = {name: getattr(command.options, name) for name in ("encoding", "delimiter", "sheet", "header_row")}
     made = CallImport(
         id=command.import_id, centre_id=centre.id, requested_by=ctx.actor.id, created_at=ctx.now,
         state=ImportState.UPLOADED, size_bytes=size, encoding=encoding, file_name=command.file_name[:200],
-        headers=headers, mapping=_fitting(centre, headers),
+        headers=headers, mapping=_fitting(centre, headers), options=given, by_command=command.by_command,
+        leased_until=real_now() + LEASE if command.by_command else None,
     )  # fmt: skip
     db.session.add(made)
     db.session.flush()
@@ -91,7 +92,7 @@ def set_mapping(ctx: Context, command: Mapped) -> CallImport:
     centre = accounts.get_centre(found.centre_id)
     mapping = _read(command.document, centre)
     compile_mapping(mapping, found.headers or [], time_zone=ZoneInfo(centre.timezone))
-    db.session.execute(delete(ImportRow).where(ImportRow.import_id == found.id))
+    forget_check(found.id)
     found.mapping, found.state, found.report = dict(mapping.document), ImportState.UPLOADED, None
     db.session.flush()
     record(ctx, "import.mapped", "import", found.id, fields=["mapping"])
@@ -128,29 +129,43 @@ def request(ctx: Context, import_id: uuid.UUID, version: int, step: ImportState)
         raise Invalid("mapping_needed", "mapping")
     if step is ImportState.IMPORTING and found.state != ImportState.CHECKED:
         raise Conflict("check_first")
-    found.state, found.leased_until, found.error_code = step, None, None
+    found.state, found.error_code = step, None
+    found.leased_until = real_now() + LEASE if found.by_command else None
     db.session.flush()
     record(ctx, f"import.{step.value}", "import", found.id)
     return found
 
 
 def discard(ctx: Context, import_id: uuid.UUID) -> None:
-    """Throw away a file that was not imported. Raises Conflict("import_busy")."""
+    """Throw away a file that was not imported, or stop what is at work on it: the process that has it takes nothing in.
+
+    Raises Conflict("import_busy") when it is in.
+    """
     require(ctx, Permission.CALL_IMPORT, import_id)
     found = queries.get_import(import_id)
-    if found.state == ImportState.DONE or found.state in WORKING:
+    db.session.refresh(found, ["state", "version"], with_for_update={"key_share": True})
+    if found.state == ImportState.DONE:
         raise Conflict("import_busy")
-    db.session.delete(found)
+    if found.state in WORKING and found.leased_until is not None:
+        found.discarded, found.lease = True, None
+    else:
+        db.session.delete(found)
     db.session.flush()
     record(ctx, "import.discarded", "import", import_id)
 
 
-def take_out_rejects(ctx: Context, import_id: uuid.UUID) -> CallImport:
-    """The import whose rejects leave the service as a file: what they quote is out of its hands from here on."""
+def take_out_findings(ctx: Context, import_id: uuid.UUID, kind: Found) -> Iterator[list[Any]]:
+    """What was found of a kind, as it leaves the service in a file: what it quotes is out of its hands from here on."""
     require(ctx, Permission.CALL_IMPORT, import_id)
     found = queries.get_import(import_id)
-    record(ctx, "import.exported", "import", import_id, fields=["report"])
-    return found
+    record(ctx, "import.exported", "import", import_id, fields=[kind.value])
+    return queries.read_findings(found.id, kind)
+
+
+def forget_check(import_id: uuid.UUID) -> None:
+    """What a check kept and found goes."""
+    for kept in (ImportRow, ImportFinding):
+        db.session.execute(delete(kept).where(kept.import_id == import_id))
 
 
 def _waiting(import_id: uuid.UUID, version: int) -> CallImport:
@@ -160,74 +175,3 @@ def _waiting(import_id: uuid.UUID, version: int) -> CallImport:
     if found.state in WORKING or found.state == ImportState.DONE:
         raise Conflict("import_busy")
     return found
-
-
-def claim(ctx: Context, import_id: uuid.UUID | None = None) -> tuple[uuid.UUID, ImportState] | None:
-    """Take an import that waits for the machine (or this one), or that a dead process left; leased for 60 s."""
-    require(ctx, Permission.CALL_IMPORT)
-    free = or_(CallImport.leased_until.is_(None), CallImport.leased_until < real_now())
-    statement = select(CallImport).where(CallImport.state.in_(WORKING), free)
-    if import_id is not None:
-        statement = statement.where(CallImport.id == import_id)
-    found = db.session.scalars(
-        statement.order_by(CallImport.created_at).limit(1).with_for_update(skip_locked=True)
-    ).first()
-    if found is None:
-        return None
-    found.leased_until = real_now() + LEASE
-    return found.id, ImportState(found.state)
-
-
-def note_progress(ctx: Context, import_id: uuid.UUID, **counts: int) -> None:
-    """Write how far it is and keep the lease. Raises Conflict("lease_lost") when another process has taken it over."""
-    require(ctx, Permission.CALL_IMPORT, import_id)
-    kept = db.session.execute(
-        update(CallImport)
-        .where(CallImport.id == import_id, CallImport.state.in_(WORKING))
-        .values(leased_until=real_now() + LEASE, **counts)
-        .returning(CallImport.id)
-    ).first()
-    if kept is None:
-        raise Conflict("lease_lost")
-
-
-def fail(ctx: Context, import_id: uuid.UUID, error_code: str) -> None:
-    """It cannot go on: nothing is left behind but the file and the reason."""
-    found = queries.get_import(import_id)
-    db.session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
-    found.state, found.error_code, found.leased_until = ImportState.FAILED, error_code, None
-    db.session.flush()
-    record(ctx, "import.failed", "import", import_id, centre_id=found.centre_id, code=error_code)
-
-
-def open_file(import_id: uuid.UUID) -> BinaryIO:
-    """The uploaded file, in the clear, in an unnamed temporary file that vanishes with this process."""
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
-    for piece in queries.read_chunks(import_id):
-        copy.write(base64.b64decode(piece))
-    copy.seek(0)
-    return copy
-
-
-def clear_rows(ctx: Context, import_id: uuid.UUID) -> None:
-    """Begin the check again: what a dead process had kept goes."""
-    require(ctx, Permission.CALL_IMPORT, import_id)
-    db.session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
-
-
-def keep_rows(ctx: Context, import_id: uuid.UUID, rows: Iterable[dict[str, Any]]) -> None:
-    """Keep a batch of checked rows."""
-    require(ctx, Permission.CALL_IMPORT, import_id)
-    batch = list(rows)
-    if batch:
-        db.session.execute(insert(ImportRow), batch)
-
-
-def finish_check(ctx: Context, import_id: uuid.UUID, report: dict[str, Any]) -> None:
-    """The whole file was read: its report waits for a person."""
-    found = queries.get_import(import_id)
-    if found.state != ImportState.CHECKING:
-        raise NotFound("import", import_id)
-    found.report, found.state, found.leased_until = report, ImportState.CHECKED, None
-    db.session.flush()
-    record(ctx, "import.checked", "import", import_id, centre_id=found.centre_id, rows=found.rows_read)

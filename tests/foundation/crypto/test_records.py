@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpline.foundation.crypto import keyring
-from helpline.foundation.crypto.records import Tampered, new_record_key, rewrap, seal, unseal
+from helpline.foundation.crypto.records import NewRecord, Tampered, new_record_key, rewrap, seal, unseal
 
 ROW = uuid4()
 JSON = st.recursive(
@@ -103,3 +103,11 @@ def test_after_rotation_a_key_wrapped_anew_opens_the_old_values(key_path, instal
         assert unseal("calls", "a_sealed", ROW, newer, sealed) == unseal("calls", "a_sealed", ROW, key, sealed) == "x"
     finally:
         keyring.install(installed_ring)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])) | JSON)
+def test_the_first_values_of_a_new_row_open_like_any_other(value):
+    row = NewRecord("calls", uuid4())
+    assert unseal("calls", "narrative_sealed", row.id, row.record_key, row.seal("narrative_sealed", value)) == value
+    with pytest.raises(Tampered):
+        unseal("calls", "other_sealed", row.id, row.record_key, row.seal("narrative_sealed", value))

@@ -1,6 +1,7 @@
 """Old logs are read in the encoding they were written in, wherever in the file the first accent stands."""
 
 import io
+import random
 import unicodedata
 
 import pytest
@@ -130,3 +131,38 @@ def test_many_words_are_judged_by_some_but_every_byte_counts(monkeypatch):
     monkeypatch.setattr(subject, "_MAX_WORDS", 1)
     text = "ó ó é éé á \u20ac"
     assert detect(text.encode("cp1252")).encoding == "cp1252"
+
+
+FAR = {
+    "gb18030": ["孩子害怕回家,女孩,昨天晚上父親打了她", "孩子很害怕，不想回家。老师发现她身上有伤", "北京,上海"],
+    "big5": ["孩子害怕回家,女孩,昨天晚上父親打了她", "孩子很害怕,不想回家。老師發現她身上有傷"],
+    "shift_jis": ["子供は家に帰るのが怖い,女の子"],
+    "euc_jp": ["学校でいじめられていると話した"],
+    "euc_kr": ["아이가 집에 가기를 무서워한다", "학교에서 친구들이 때렸다고 함"],
+    "cp1256": ["الطفل خائف من البيت"],
+    "iso8859_6": ["الطفل خائف من البيت"],
+    "cp1255": ["הילד מפחד לחזור הביתה"],
+    "cp862": ["הילד מפחד לחזור הביתה"],
+    "cp874": ["เด็กกลัวกลับบ้าน", "หญิง อายุ ๙ ปี ถูกพ่อตี"],
+    "cp737": ["το παιδί κλαίει"],
+}
+
+
+@pytest.mark.parametrize(("codec", "words"), [(codec, words) for codec, many in FAR.items() for words in many])
+def test_other_scripts_are_read_as_they_were_written(codec, words):
+    data = f"Date,Notes\n2020-01-01,{words}\n".encode(codec) * 20
+    assert data.decode(detect(data).encoding).count(words) == 20
+
+
+def test_what_fits_nothing_asks_for_its_encoding():
+    high = bytes(range(128, 256))
+    data = b"Date,Notes\n" + b"".join(b"2020-01-01," + high[n::7] + b"\n" for n in range(7))
+    with pytest.raises(Invalid, match="encoding_unsure"):
+        detect(data)
+    assert detect(data, override="latin-1").encoding == "iso8859-1"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bytes_without_sense_are_no_table(seed):
+    with pytest.raises(Invalid, match="file_not_a_table"):
+        detect(random.Random(seed).randbytes(20_000))

@@ -70,6 +70,8 @@ def test_a_good_document_is_read_and_kept():
         ("fields.0.type", "colour", "mapping_type", "fields.0.type"),
         ("fields.0.formats", [], "mapping_format", "fields.0.formats"),
         ("fields.0.formats", ["%Q"], "mapping_format", "fields.0.formats"),
+        ("fields.0.formats", ["%d/%d/%Y"], "mapping_format", "fields.0.formats"),
+        ("fields.0.formats", ["excel", "%Y%Y"], "mapping_format", "fields.0.formats"),
         ("fields.0.columns", [], "mapping_shape", "fields.0.columns"),
         ("fields.0.target", "ended_at", "mapping_target", "fields.0"),
         ("fields.0.required", "yes", "mapping_shape", "fields.0.required"),

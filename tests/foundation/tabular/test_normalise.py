@@ -58,7 +58,7 @@ def test_the_next_column_is_asked_when_the_first_does_not_know():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("12", 12), (" 7 ", 7), ("0", 0), ("120", 120), ("12.0", 12), ("12,00", 12), ("121", None), ("-1", None), ("12.5", None),
+    [("12", 12), (" 7 ", 7), ("0", 0), ("120", 120), ("12.0", 12), ("12,00", 12), ("121", None), ("-1", None), ("12.5", 12), ("1,5", 1), ("1,500", None),
      ("1e3", None), ("doce", None), ("١٢", None), ("9" * 30, None)],
 )  # fmt: skip
 def test_integers_stay_within_their_bounds(text, expected):
@@ -73,6 +73,33 @@ WHEN = field("when", "A", type="datetime", formats=["iso", "%d/%m/%Y %H:%M"], re
 def test_local_times_become_aware_in_the_centres_zone():
     assert apply(WHEN, "2017-01-02 03:04:05").values["when"] == datetime(2017, 1, 2, 3, 4, 5, tzinfo=PHNOM_PENH)
     assert apply(WHEN, "02/01/2017 03:04").values["when"] == datetime(2017, 1, 1, 20, 4, tzinfo=UTC)
+
+
+def test_the_last_day_of_the_calendar_costs_its_row_and_no_more():
+    row = apply(WHEN, "9999-12-31 23:00", zone=ZoneInfo("America/Argentina/Buenos_Aires"))
+    assert row == Rejected(2, "datetime_out_of_range", "A", "9999-12-31 23:00")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [(("45292.75",), 18), (("45292",), 0), (("45292", "0.5"), 12), (("2024",), None), (("20240101",), None),
+     (("99999999",), None)],
+)  # fmt: skip
+def test_a_sheets_count_of_days_is_read_where_the_mapping_says_so(texts, expected):
+    rule = field("when", "A", "B", type="datetime", formats=["excel"], join=True)
+    row = apply(rule, *texts)
+    hour = None if expected is None else datetime(2024, 1, 1, expected, tzinfo=PHNOM_PENH)
+    assert row.values.get("when") == hour
+
+
+def test_what_the_importer_does_not_accept_counts_as_unread_and_the_next_column_is_asked():
+    rule = {"name": "m", "fields": [field("age", "A", "B", type="integer")]}
+    mapping = read_mapping(rule, targets={"age": None})
+    accept = {"age": lambda age: age if age < 100 else normalise.OUT_OF_RANGE}
+    normaliser = compile_mapping(mapping, ["A", "B"], accept=accept)
+    row = normaliser.apply(Row(2, {"A": "999", "B": "9"}))
+    assert (row.values, row.unknown) == ({"age": 9}, [("A", "999")])
+    assert normaliser.told("age", {"A": "", "B": "9"}) == ("B", "9")
 
 
 def test_the_mappings_own_zone_and_the_cells_own_offset_win():

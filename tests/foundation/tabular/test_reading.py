@@ -77,6 +77,15 @@ def test_a_broken_quote_costs_its_own_line_and_no_other():
     assert rows[1] == Rejected(3, "broken_quotes", value='"open,3')
 
 
+def test_a_long_narrative_is_read_and_one_beyond_all_bounds_costs_itself():
+    story = "She told it. " * 70_000  # 910,000 characters
+    with open_table(io.BytesIO(f"a,b\n1,{story}\n2,{story * 2}\n3,x\n".encode()), name="log.csv") as table:
+        first, second, third = table.rows
+    assert first.cells["b"] == story
+    assert second[:2] == (3, "cell_too_long")
+    assert third == Row(4, {"a": "3", "b": "x"})
+
+
 def test_a_file_of_nothing_but_broken_quotes_is_given_up():
     with pytest.raises(Invalid, match="too_many_broken_rows"):
         rows_of(b"a,b\n" + b'"x"y,1\n' * 5, limits=Limits(max_broken=3))

@@ -147,6 +147,37 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked():
         rows_of(bomb, limits=Limits(max_uncompressed=10_000_000))
 
 
+@pytest.mark.parametrize("part", ["xl/styles.xml", "docProps/core.xml", "xl/theme/theme1.xml", "xl/media/cat.png"])
+def test_a_part_that_is_read_whole_is_small(part):
+    source = repacked(workbook(["a"], ["1"]), part, lambda data: data + b" " * 9_000_000)
+    if part.startswith("xl/media"):
+        with zipfile.ZipFile(source, "a") as book:
+            book.writestr(part, bytes(9_000_000))
+    with pytest.raises(Invalid, match="workbook_too_large"):
+        rows_of(source)
+
+
+def test_a_sheet_out_of_next_to_nothing_is_a_bomb():
+    sheet = b'<worksheet><sheetData><row r="1"><c t="inlineStr"><is><t>' + b"a" * 20_000_000
+    source = repacked(workbook(["a"], ["1"]), "xl/worksheets/sheet1.xml", lambda _data: sheet)
+    with pytest.raises(Invalid, match="workbook_too_large"):
+        rows_of(source)
+
+
+def test_shared_strings_under_another_name_are_limited_too():
+    hidden = repacked(
+        workbook(["a"], ["1"]),
+        "[Content_Types].xml",
+        lambda data: data.replace(
+            b"</Types>", b'<Override PartName="/xl/worksheets/more.xml" ContentType="x.sharedStrings+xml"/></Types>'
+        ),
+    )
+    with zipfile.ZipFile(hidden, "a", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/more.xml", b"<sst>" + b" " * 2_000)
+    with pytest.raises(Invalid, match="workbook_too_large"):
+        rows_of(hidden, limits=Limits(max_shared_strings=1_000))
+
+
 def test_a_declared_size_that_lies_pads_no_row():
     source = repacked(
         workbook(["a", "b"], ["1", "2"]),
