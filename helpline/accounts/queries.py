@@ -10,17 +10,15 @@ from sqlalchemy import Row, func, select, text
 from helpline.accounts.models import ApiToken, Centre, Factor, RecoveryCode, Team, TeamMember, User, UserSession
 from helpline.accounts.vocabulary import FactorKind, UserStatus
 from helpline.foundation.access.permissions import Role
+from helpline.foundation.access.rows import ticket
 from helpline.foundation.db import db
 from helpline.foundation.errors import NotFound
 
-_OVERRIDE = (
-    " LEFT JOIN LATERAL app.override_of(b.user_id, :at) o ON true"  # an override that lasts, in the same look-up
-)
-_FIND_SESSION = text(f"SELECT * FROM app.find_session(:hash) b{_OVERRIDE}")  # noqa: S608
-_FIND_TOKEN = text(f"SELECT * FROM app.find_api_token(:hash, :at) b{_OVERRIDE}")  # noqa: S608
-_FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login)")
+_FIND_SESSION = text("SELECT * FROM app.find_session(:hash, :at)")
+_FIND_TOKEN = text("SELECT * FROM app.find_api_token(:hash, :at)")
+_FIND_CREDENTIAL = text("SELECT * FROM app.find_credential(:login, :ticket)")
 _CODE_TAKEN = text("SELECT app.code_taken(:code, :own)")
-_FIND_CREDENTIAL_OF = text("SELECT * FROM app.find_credential_of(:id)")
+_FIND_CREDENTIAL_OF = text("SELECT * FROM app.find_credential_of(:id, :ticket)")
 
 
 def find_session(token_hash: bytes, at: datetime) -> Row[Any] | None:
@@ -37,12 +35,14 @@ def find_credential(login: str) -> Row[Any] | None:
     """Whoever signs in by this login or e-mail: user_id, centre_id, status, password_hash, version, demo, short,
     has_factor.
     """
-    return db.session.execute(_FIND_CREDENTIAL, {"login": login.strip().lower()}).first()
+    login = login.strip().lower()
+    return db.session.execute(_FIND_CREDENTIAL, {"login": login, "ticket": ticket("find_credential", login)}).first()
 
 
 def find_credential_of(user_id: uuid.UUID) -> Row[Any] | None:
     """The same by id, and login, email, name and the centre's name."""
-    return db.session.execute(_FIND_CREDENTIAL_OF, {"id": user_id}).first()
+    values = {"id": user_id, "ticket": ticket("find_credential_of", user_id)}
+    return db.session.execute(_FIND_CREDENTIAL_OF, values).first()
 
 
 def get_centre(centre_id: uuid.UUID) -> Centre:

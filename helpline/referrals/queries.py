@@ -18,6 +18,7 @@ from helpline.agencies.queries import Offer
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import RoutingCase
 from helpline.foundation.access import grants
+from helpline.foundation.access.rows import ticket
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import unseal_row
 from helpline.foundation.db import db
@@ -31,7 +32,7 @@ from helpline.referrals.vocabulary import AskState, ReferralState, Urgency
 
 PAGE = 50
 _ASKED_CHILD = text("SELECT * FROM app.asked_child()")
-_FIND_ASK = text("SELECT * FROM app.find_ask(:ask_id)")
+_FIND_ASK = text("SELECT * FROM app.find_ask(:ask_id, :ticket)")
 
 Key = tuple[datetime, uuid.UUID]
 
@@ -174,7 +175,7 @@ def list_held(case_id: uuid.UUID, agency_id: uuid.UUID) -> Sequence[uuid.UUID]:
 
 def find_front(ask_id: uuid.UUID) -> Front | None:
     """What a link's bearer may know before the link has proved who they are: by one narrow definer function."""
-    row = db.session.execute(_FIND_ASK, {"ask_id": ask_id}).mappings().first()
+    row = db.session.execute(_FIND_ASK, {"ask_id": ask_id, "ticket": ticket("find_ask", ask_id)}).mappings().first()
     if row is None:
         return None
     states = {"state": AskState(row["state"]), "referral_state": ReferralState(row["referral_state"])}

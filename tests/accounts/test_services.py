@@ -532,4 +532,4 @@ def test_the_application_cannot_read_a_password_or_anothers_token(make_person, d
 
 def test_the_relay_may_look_nobody_up(database_urls):
     with psycopg.connect(database_urls["relay"]) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("SELECT * FROM app.find_credential('anybody')")
+        connection.execute("SELECT * FROM app.find_credential('anybody', '')")

@@ -39,7 +39,18 @@ MESSAGE = (
     "INSERT INTO messages (id, record_key, centre_id, recipient_id, template, params, channel, state, dedupe_key,"
     " created_at, due_at) VALUES (:new, '', :their_centre, :me, 'x', '{}', 'in_app', 'queued', 'x', now(), now())"
 )
+EVENT = (
+    "INSERT INTO outbox_events (id, name, payload, request_id, created_at) VALUES (:new, '{name}', '{{}}', :new, now())"
+)
 ATTEMPTS = [
+    ("operator", EVENT.format(name="followups.escalated")),
+    ("operator", EVENT.format(name="referrals.expired")),
+    ("operator", EVENT.format(name="referrals.accepted")),
+    ("operator", EVENT.format(name="accounts.user_deactivated")),
+    ("operator", copy_of("call_children", "call_id = :my_call", person_id="their_child")),
+    ("operator", copy_of("call_children", "call_id = :my_call", person_id="colleagues_child")),
+    ("operator", "UPDATE calls SET caller_person_id = :their_child WHERE id = :my_call"),
+    ("operator", "UPDATE calls SET caller_person_id = :colleagues_child WHERE id = :my_call"),
     ("operator", GRANT.format(kind="case", record="their_case")),
     ("operator", GRANT.format(kind="case", record="colleagues_case")),
     ("caseworker", GRANT.format(kind="case", record="my_case")),
@@ -101,9 +112,10 @@ def _names(world, theirs):
     ctx = world.supervisor.ctx()
     with unit_of_work(ctx):
         services.grants.allow(ctx, ask, [("case", my_case)], reason="referral", source_id=ask)
+    colleagues = _opened_by(world, colleague)
     names = {
         "my_case": my_case, "their_case": open_case(theirs), "my_call": my_call, "their_call": their_call.id,
-        "my_child": my_child, "their_child": their_call.child_id, "colleagues_case": _opened_by(world, colleague),
+        "my_child": my_child, "their_child": their_call.child_id, "colleagues_case": colleagues.id, "colleagues_child": colleagues.child_person_id,
         "my_centre": world.centre.id, "their_centre": theirs.centre.id, "team": world.team,
         "other_team": world.other_team, "their_team": theirs.team, "agency": make_agency(world),
         "colleague": colleague.id, "admin": world.admin.id, "caseworker": world.caseworker.id,
@@ -116,7 +128,7 @@ def _opened_by(world, operator):
     call = make_call(operator, place=world.province)
     ctx = operator.ctx()
     with unit_of_work(ctx):
-        return services.open_case(ctx, OpenCase(new_id(), call.id, call.child_id)).id
+        return services.open_case(ctx, OpenCase(new_id(), call.id, call.child_id))
 
 
 def context_of(world, role, names):
@@ -144,6 +156,9 @@ def test_sight_gives_no_right_to_write_it_elsewhere(house, role, statement):
 
 
 WHAT_GOES = [
+    ("operator", EVENT.format(name="calls.corrected")),
+    ("partner", EVENT.format(name="referrals.accepted")),
+    ("operator", "UPDATE calls SET caller_person_id = :my_child WHERE id = :my_call"),
     ("operator", GRANT.format(kind="case", record="my_case")),
     ("supervisor", GRANT.format(kind="call", record="my_call")),
     ("caseworker", GRANT.format(kind="case", record="new")),  # one that they are about to open

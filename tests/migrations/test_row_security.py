@@ -28,7 +28,6 @@ OPEN_TO_ALL = {  # tables without row security, and why
     "handled_events": "ids of events; the web login doesn't read it",
     "heartbeats": "which part of the service answers",
     "holidays": "public reference data",
-    "outbox_events": "the web and worker logins add and can't read; the relay must see every centre's",
     "place_keys": "public reference data",
     "places": "public reference data",
     "reference_loads": "digests of files that we ship; the owner's alone",
@@ -90,6 +89,8 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("messages", "messages_denied"): ("SELECT", notifications.MESSAGES_DENIED, None),
     ("messages", "messages_queue"): ("INSERT", None, notifications.MESSAGES_INSERT),
     ("messages", "messages_rows"): ("ALL", notifications.MESSAGES, notifications.MESSAGES),
+    ("outbox_events", "outbox_events_relay"): ("ALL", "true", None),
+    ("outbox_events", "outbox_events_write"): ("INSERT", None, rows.EVENTS_WRITTEN),
     ("persons", "persons_add"): ("INSERT", None, people.PERSONS_INSERT),
     ("persons", "persons_denied"): ("SELECT", people.PERSONS_DENIED, None),
     ("persons", "persons_not_to_partners"): ("SELECT", referrals.PERSONS_NOT_TO_PARTNERS, None),
@@ -110,6 +111,7 @@ RESTRICTIVE = {
     "audit_entries_denied", "grants_denied", "messages_denied", "persons_denied", "persons_not_to_partners",
 }  # fmt: skip
 ONE_LOGINS = {
+    "outbox_events_relay": "{helpline_relay}",
     "searches_counted": "{helpline_web}",
     **dict.fromkeys(
         ("audit_checkpoints_write", "audit_entries_seal", "audit_followers_move", "audit_leaves_read",
@@ -160,7 +162,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "key_rotations": (SI, SIU, ""),
     "key_state": (S, "", ""),
     "messages": (SIU, SIU, ""),
-    "outbox_events": ("INSERT", "INSERT", "SELECT UPDATE"),
+    "outbox_events": ("INSERT", "INSERT", S),
     "persons": (SIU, SIU, ""),
     "place_keys": (S, S, ""),
     "places": (S, S, ""),
@@ -188,6 +190,7 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
         "helpline_search",
         "SELECT",
     ): "added_by age centre_id changed_in created_at gender id name_sealed record_key",
+    ("outbox_events", "helpline_relay", "UPDATE"): "attempts next_attempt_at settled_at",
     ("searches", "helpline_web", "UPDATE"): "last_at requests",
     ("glass_overrides", "helpline_web", "UPDATE"): "ended_at note_sealed outcome reviewed_at reviewed_by",
     ("glass_overrides", "helpline_worker", "UPDATE"): "remind_at",

@@ -12,6 +12,7 @@ from helpline.accounts.services.sessions import door, hash_password, own_session
 from helpline.accounts.vocabulary import LinkPurpose, UserStatus
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
+from helpline.foundation.access.rows import ticket
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.crypto import links
@@ -20,7 +21,7 @@ from helpline.foundation.db import db
 from helpline.foundation.errors import Conflict, Invalid
 from helpline.foundation.outbox.publisher import publish
 
-_SET = text("SELECT app.set_credential(:user_id, :known, :hash, :at, :short)")
+_SET = text("SELECT app.set_credential(:user_id, :known, :hash, :at, :short, :ticket)")
 _FITS = {LinkPurpose.INVITATION: UserStatus.INVITED, LinkPurpose.PASSWORD: UserStatus.ACTIVE}
 HOUSE = ("helpline", "child", "centre", "login", "password", "1280", "operator", "supervisor", "caseworker", "admin")
 
@@ -111,5 +112,6 @@ def _set(ctx: Context, user_id: uuid.UUID, known: int, password: str) -> None:
         "user_id": user_id, "known": known, "hash": hash_password(password), "at": ctx.now,
         "short": rules.is_short(password),
     }  # fmt: skip
-    if not db.session.execute(_SET, values).scalar():
+    leave = ticket("set_credential", *values.values())
+    if not db.session.execute(_SET, values | {"ticket": leave}).scalar():
         raise Conflict("link_expired")

@@ -16,6 +16,7 @@ from sqlalchemy import Row, text, update
 from helpline.accounts import queries, rules
 from helpline.accounts.models import UserSession
 from helpline.accounts.vocabulary import UserStatus
+from helpline.foundation.access.rows import ticket
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.clock import now
 from helpline.foundation.context import Actor, Channel, Context
@@ -29,9 +30,9 @@ from helpline.web.credentials import FactorState, Override, SignedIn
 # Argon2id, RFC 9106's second recommended setting with fewer lanes: 64 MiB, three passes.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 
-_START = text("SELECT app.start_session(:id, :user_id, :hash, :at)")
-_TOUCH = text("SELECT app.touch_session(:id, :at)")
-_TOUCH_TOKEN = text("SELECT app.touch_api_token(:id, :at)")
+_START = text("SELECT app.start_session(:id, :user_id, :hash, :at, :ticket)")
+_TOUCH = text("SELECT app.touch_session(:id, :at, :ticket)")
+_TOUCH_TOKEN = text("SELECT app.touch_api_token(:id, :at, :ticket)")
 
 
 class Counters(Protocol):
@@ -133,7 +134,8 @@ def _may_enter(row: Row[Any]) -> bool:
 def start_session(user_id: uuid.UUID, factor_at: datetime | None = None) -> str:
     """A new session; its token, for the browser alone. `factor_at`: when the actor, its owner, presented a factor."""
     token, session_id = secrets.token_urlsafe(32), new_id()
-    db.session.execute(_START, {"id": session_id, "user_id": user_id, "hash": hash_token(token), "at": now()})
+    values = {"id": session_id, "user_id": user_id, "hash": hash_token(token), "at": now()}
+    db.session.execute(_START, values | {"ticket": ticket("start_session", *values.values())})
     if factor_at is not None:
         db.session.execute(update(UserSession).where(UserSession.id == session_id).values(factor_at=factor_at))
     return token
@@ -165,7 +167,8 @@ def identify_session(token: str) -> SignedIn | None:
     if state is rules.SessionState.OVER:
         return None
     if state is rules.SessionState.OPEN and at - row.seen_at >= rules.SEEN_EVERY:
-        db.session.execute(_TOUCH, {"id": row.token_id, "at": at})
+        leave = ticket("touch_session", row.token_id, at)
+        db.session.execute(_TOUCH, {"id": row.token_id, "at": at, "ticket": leave})
     actor = Actor(id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids))
     return SignedIn(
         actor=actor, channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
@@ -181,7 +184,8 @@ def identify_token(token: str) -> SignedIn | None:
     if row is None or (row.demo and not door.limits.demo):
         return None
     if row.seen_at is None or at - row.seen_at >= rules.SEEN_EVERY:
-        db.session.execute(_TOUCH_TOKEN, {"id": row.token_id, "at": at})
+        leave = ticket("touch_api_token", row.token_id, at)
+        db.session.execute(_TOUCH_TOKEN, {"id": row.token_id, "at": at, "ticket": leave})
     actor = Actor(
         id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids),
         permissions=frozenset(row.scopes),

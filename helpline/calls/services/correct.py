@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, insert
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm.attributes import flag_modified
 
 from helpline.calls import queries
@@ -53,9 +54,7 @@ def correct_call(ctx: Context, command: CorrectCall) -> Call:
     call.started_at, call.ended_at, call.caller_person_id = started, ended, caller_id
     call.narrative, call.risk_override = content.narrative, content.risk_reason
     db.session.execute(delete(CallTerm).where(CallTerm.call_id == call.id))
-    db.session.execute(delete(CallChild).where(CallChild.call_id == call.id))
-    if children:
-        db.session.execute(insert(CallChild).values(told.child_rows(call.id, call.centre_id, children)))
+    _link_children(call, children)
     if resolved.term_ids:
         db.session.execute(insert(CallTerm).values(told.term_rows(call.id, call.centre_id, resolved.term_ids)))
     kept = _keep(ctx, call, CallChange.CORRECTED, before, command.reason)
@@ -102,6 +101,16 @@ def _keep(ctx: Context, call: Call, action: CallChange, before: dict[str, Any], 
     flag_modified(call, "voided_at")  # the version moves even where only people or reasons changed
     db.session.flush()
     return kept.id
+
+
+def _link_children(call: Call, children: tuple[NewPerson, ...]) -> None:
+    """Those who stay keep their link: by it their row is seen, and nobody links whom they can't see."""
+    stay = [child.id for child in children]
+    db.session.execute(delete(CallChild).where(CallChild.call_id == call.id, CallChild.person_id.not_in(stay)))
+    if children:
+        link = upsert(CallChild).values(told.child_rows(call.id, call.centre_id, children))
+        changed = {name: link.excluded[name] for name in ("position", "age_band", "gender")}
+        db.session.execute(link.on_conflict_do_update(index_elements=["call_id", "person_id"], set_=changed))
 
 
 def _change_people(

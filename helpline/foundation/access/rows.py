@@ -2,11 +2,11 @@
 
 Each transaction carries a signed statement of who acts (`app.context`, `app.signature`). Policies call definer
 functions that check the signature with a key only their owner can read: a role that can merely set variables sees
-no row. Reach is per record kind, from the matrix: `<kind>:read`.
+no row. Reach is per record kind, from the matrix: `<kind>:read`. What is called before anybody is known takes a ticket.
 """
 
 import hmac
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,8 @@ from helpline.foundation.context import Context
 from helpline.foundation.crypto.keyring import ring
 
 LIFETIME = timedelta(minutes=5)  # longer than any request or task may run; short enough that a stolen one dies
+TICKET_LIFETIME = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLOCK = 64
 
 
@@ -48,7 +50,33 @@ def signed_context(ctx: Context) -> dict[str, str]:
         "x": int((real_now() + LIFETIME).timestamp()),
     }
     text = orjson.dumps(statement).decode()
-    return {"context": text, "signature": hmac.new(ring().secret("context"), text.encode(), sha256).hexdigest()}
+    return {"context": text, "signature": _sign(text)}
+
+
+def ticket(what: str, *args: object) -> str:
+    """Leave to call the definer function `what` with just these arguments; it has `app.ticket_holds` check it.
+
+    For what is needed before anybody is known: who can run statements but has no key can't make one.
+    """
+    expires = int((real_now() + TICKET_LIFETIME).timestamp())
+    return f"{expires}:" + _sign("\n".join(["ticket", str(expires), what, *map(_plain, args)]))
+
+
+def _plain(value: object) -> str:
+    """As the function writes its argument."""
+    match value:
+        case datetime():
+            return str((value - _EPOCH) // timedelta(microseconds=1))
+        case bytes():
+            return value.hex()
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+def _sign(text: str) -> str:
+    return hmac.new(ring().secret("context"), text.encode(), sha256).hexdigest()
 
 
 def visible(  # the one text of a row rule; slices' policy.py call it with their column names
@@ -87,6 +115,14 @@ def part_of(parent: str, kind: str, column: str) -> str:
 
 
 _ME, _ROLE = "(SELECT app.actor_id())", "(SELECT app.actor() ->> 'r')"
+# Only machines, only a partner, only who administers staff bring these events about.
+EVENTS_WRITTEN = f"""{_ME} IS NOT NULL AND CASE
+    WHEN name IN ('followups.reminded', 'followups.escalated') THEN {_ROLE} IN ('reminder', 'keeper')
+    WHEN name IN ('referrals.expired', 'referrals.exhausted') THEN {_ROLE} IN ('router', 'keeper')
+    WHEN name IN ('referrals.accepted', 'referrals.declined') THEN {_ROLE} = 'partner'
+    WHEN name = 'accounts.user_invited' THEN {_ROLE} IN ('admin', 'keeper', 'visitor')
+    WHEN name = 'accounts.user_deactivated' THEN {_ROLE} IN ('admin', 'keeper')
+    ELSE true END"""
 # Who sees a record may end what lets others see it; grants name records of many slices, so the rule stands here.
 _REACHES = f"""{_ROLE} IN ('router', 'keeper') OR CASE kind
     WHEN 'case' THEN EXISTS (SELECT 1 FROM cases c WHERE c.id = record_id)
