@@ -11,7 +11,7 @@ from alembic import op
 from migrations.tools import APP_ROLES
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 
 ROLE, ME = "(SELECT app.actor() ->> 'r')", "(SELECT app.actor_id())"
 
