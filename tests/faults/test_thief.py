@@ -38,6 +38,8 @@ CLEAR = {
     "MappingIn.name": "names a mapping", "MappingIn.document": "which column means what",
     "AuthenticatorIn.code": "counts once, and never kept", "AuthenticatorIn.name": "one's own word for a telephone",
     "PasskeyIn.name": "one's own word for a key", "PasskeyIn.passkey": "public keys and signatures",
+    **{f"{schema}.{name}": "how a file is read" for schema in ("UploadFile", "UploadOptionsIn")
+       for name in ("encoding", "delimiter")},
     "AlertQuery.after": "a page's key", "AgencyQuery.after": "a page's key", "After.after": "a page's key", "ImportQuery.after": "a page's key",
     "EntryQuery.after": "a page's key", "EntryQuery.action": "a code", "EntryQuery.kind": "a code",
     "PlaceQuery.q": "a place: searched, never kept", "TermQuery.q": "a reason: searched, never kept",
@@ -234,7 +236,11 @@ def import_a_log(stack, house, canary):
     file = {"file": (f"{canary('UploadFile.file')}.csv", io.BytesIO(text.encode()))}
     headers = {"Authorization": f"Bearer {supervisor.token}"}
     answer = requests.post(
-        f"{stack.url}/api/v1/imports", files=file, data={"import_id": str(new_id())}, headers=headers, timeout=30
+        f"{stack.url}/api/v1/imports",
+        files=file,
+        data={"sheet": canary("UploadFile.sheet", "UploadOptionsIn.sheet")},
+        headers=headers,
+        timeout=30,
     )
     assert answer.status_code == 201, answer.text
     path = f"/imports/{answer.json()['id']}"
