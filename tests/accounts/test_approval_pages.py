@@ -4,12 +4,11 @@ import re
 
 from helpline.foundation.clock import now
 from helpline.foundation.ids import new_id
-from tests.accounts.test_approvals import (  # noqa: F401  # the fixture
+from tests.accounts.test_approvals import (
     DAY,
     FACTOR,
     ask,
     decide,
-    house,
     role_of,
     states,
     tick,

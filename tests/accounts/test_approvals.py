@@ -21,24 +21,12 @@ from helpline.foundation.context import Channel, Context, system_actor
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from tests.factories.accounts import add_authenticator, make_centre, make_team, make_user
+from tests.factories.accounts import add_authenticator, make_centre, make_user
 
 pytestmark = pytest.mark.usefixtures("in_app")
 ADMIN, FACTOR = ApprovalKind.ADMIN_ROLE, ApprovalKind.FACTOR_RESET
 YES, NO = Decision.APPROVED, Decision.DECLINED
 DAY = timedelta(hours=24)
-
-
-@pytest.fixture
-def house(database_urls):
-    """A centre with two administrators, a supervisor, an auditor, and a caseworker who has an app."""
-    centre = make_centre(database_urls["owner"])
-    team = make_team(centre)
-    people = {
-        role: make_user(centre, role, team) for role in ("admin", "supervisor", "auditor", "caseworker", "operator")
-    }
-    add_authenticator(people["caseworker"])
-    return SimpleNamespace(centre=centre, team=team, other_admin=make_user(centre, "admin"), **people)
 
 
 def ask(user, subject, kind=ADMIN, *, at=None, reason="Known for years", approval_id=None):
