@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from helpline import cli
 from helpline.accounts import api as accounts_api
 from helpline.accounts.gateways import RedisCounters
-from helpline.accounts.pages import staff as accounts_pages
+from helpline.accounts.pages import approvals as accounts_pages
 from helpline.accounts.services import factors, sessions
 from helpline.agencies import api as agencies_api
 from helpline.agencies import pages as agencies_pages

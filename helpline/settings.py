@@ -98,6 +98,9 @@ class Settings:
         "",
         "roles that must have a second factor, such as admin,supervisor; empty: all in production, elsewhere nobody",
     )
+    factor_reset_hours: int = _option(
+        "HELPLINE_FACTOR_RESET_HOURS", 24, "how long a lost second factor waits when two people agreed to take it away"
+    )
     upload_limit_bytes: int = _option("UPLOAD_LIMIT_BYTES", 64 * 1024 * 1024, "largest request body")
     audit_witness_path: Path = _option(
         "AUDIT_WITNESS_FILE",
@@ -222,6 +225,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**values, embedded=bool(addresses))
     if settings.audit_witness_url and not settings.audit_witness_url.startswith(("https://", "http://")):
         raise SettingsError("AUDIT_WITNESS_URL must begin with https:// or http://")
+    if not settings.factor_reset_hours:
+        raise SettingsError("HELPLINE_FACTOR_RESET_HOURS must be 1 or more")
     if not settings.factor_roles <= set(STAFF_ROLES):
         raise SettingsError(
             f"HELPLINE_SECOND_FACTOR_ROLES must name roles out of {', '.join(STAFF_ROLES)},"

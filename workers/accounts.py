@@ -1,4 +1,4 @@
-"""Mail that lets somebody choose a password, and word of what changed of somebody's sign-in.
+"""Mail that lets somebody choose a password, word of what changed of somebody's sign-in, and what needs two people.
 
 A link is signed when its mail is rendered, and stored nowhere.
 """
@@ -6,13 +6,16 @@ A link is signed when its mail is rendered, and stored nowhere.
 import uuid
 from typing import Any
 
-from helpline.accounts.vocabulary import LinkPurpose
-from helpline.foundation.access.permissions import SystemActor
-from helpline.foundation.context import Context
+from helpline.accounts.queries import active_of
+from helpline.accounts.services import approvals
+from helpline.accounts.vocabulary import ApprovalKind, ApprovalState, LinkPurpose
+from helpline.foundation.access.permissions import Role, SystemActor
+from helpline.foundation.context import Context, system_context
+from helpline.foundation.db import unit_of_work
 from helpline.notifications.commands import QueueMessage
 from helpline.notifications.services import queue_message
 from helpline.notifications.vocabulary import MessageChannel
-from workers.task import on_event
+from workers.task import job, on_event
 
 
 @on_event("accounts.send_invitation", SystemActor.MESSENGER)
@@ -40,6 +43,31 @@ def tell_factor_changed(ctx: Context, payload: dict[str, Any]) -> None:
             user_id=uuid.UUID(payload["user_id"]),
         ),
     )
+
+
+@on_event("accounts.tell_approval", SystemActor.MESSENGER)
+def tell_approval(ctx: Context, payload: dict[str, Any]) -> None:
+    """Those who may decide hear that something waits for them, who asked what became of it, and whom it is about."""
+    centre_id, subject_id, asker = (uuid.UUID(payload[name]) for name in ("centre_id", "subject_id", "requested_by"))
+    state, params = payload["state"], {name: payload[name] for name in ("approval_id", "kind", "state", "not_before")}
+    told = {asker: "approval_moved"}
+    if state == ApprovalState.ASKED:
+        deciders = [user.id for role in (Role.SUPERVISOR, Role.ADMIN) for user in active_of(centre_id, role)]
+        told = dict.fromkeys(deciders, "approval_asked")
+        told.pop(asker, None)
+    told.pop(subject_id, None)
+    if payload["kind"] == ApprovalKind.FACTOR_RESET and state != ApprovalState.DONE:
+        told[subject_id] = "factor_reset"
+    for user_id, template in told.items():
+        key = f"{template}:{ctx.cause_id}:{user_id}"
+        queue_message(ctx, QueueMessage(centre_id, template, key, params, user_id=user_id))
+
+
+@job("accounts.carry_out_approvals")
+def carry_out_approvals() -> None:
+    """Do what two people agreed, where its time has come."""
+    with unit_of_work(system_context(SystemActor.KEEPER)) as ctx:
+        approvals.carry_out_due(ctx)
 
 
 def _send(ctx: Context, template: str, purpose: LinkPurpose, payload: dict[str, Any]) -> None:

@@ -14,5 +14,6 @@ celery.conf.beat_schedule = {
     "watch": {"task": "oversight.watch_reading", "schedule": 30.0, "options": {"expires": 60}},
     "verify": {"task": "oversight.verify_audit", "schedule": 600.0, "options": {"expires": 60}},
     "review": {"task": "privacy.remind_reviews", "schedule": 10.0, "options": {"expires": 30}},
+    "approvals": {"task": "accounts.carry_out_approvals", "schedule": 10.0, "options": {"expires": 30}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

@@ -6,6 +6,7 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "accounts.user_invited": ("accounts.send_invitation",),
     "accounts.password_reset_requested": ("accounts.send_password_link",),
     "accounts.factor_changed": ("accounts.tell_factor_changed",),
+    "accounts.approval_moved": ("accounts.tell_approval",),
     "cases.opened": ("referrals.route_case", "followups.plan_case"),
     "cases.assigned": ("followups.reassign_case",),
     "cases.released": ("followups.release_case",),

@@ -4,8 +4,12 @@ import uuid
 from typing import Any
 
 from helpline.accounts import queries
-from helpline.accounts.commands import CreateToken, EditUser, InviteUser, SaveCentre, SaveTeam
+from helpline.accounts.commands import Ask, CreateToken, EditUser, InviteUser, SaveCentre, SaveTeam
 from helpline.accounts.schemas import (
+    ApprovalDecisionIn,
+    ApprovalIn,
+    ApprovalOut,
+    ApprovalsOut,
     CentreIn,
     CentreOut,
     InvitationIn,
@@ -23,7 +27,7 @@ from helpline.accounts.schemas import (
     UsersOut,
     VersionIn,
 )
-from helpline.accounts.services import house, staff, tokens
+from helpline.accounts.services import approvals, house, staff, tokens
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.context import Context
 from helpline.foundation.errors import NotFound
@@ -214,3 +218,57 @@ def create_token(command: CreateToken) -> Any:
 def revoke_token(token_id: uuid.UUID) -> None:
     """Revoke one of my API tokens."""
     tokens.revoke_api_token(acting(), token_id)
+
+
+@api.route("/approvals", methods=["GET"])
+@guard(Permission.APPROVAL_READ)
+@api.response(200, ApprovalsOut)
+def list_approvals() -> Any:
+    """What needs two people in my centre, the hundred newest: what waits for a decision first."""
+    return {"items": approvals.see_all(acting())}
+
+
+@api.route("/approvals", methods=["POST"])
+@guard(Permission.APPROVAL_ASK, fresh=True)
+@api.arguments(ApprovalIn)
+@api.response(201, ApprovalOut)
+@api.alt_response(404, schema=Problem, description="Nobody of this centre")
+@api.alt_response(409, schema=Problem, description="Asked already, about yourself, or nothing to change")
+def ask_approval(command: Ask) -> Any:
+    """Ask for what a second person must approve."""
+    ctx = acting()
+    return approvals.see(ctx, approvals.ask(ctx, command).id)
+
+
+@api.route("/approvals/<uuid:approval_id>", methods=["GET"])
+@guard(Permission.APPROVAL_READ)
+@api.response(200, ApprovalOut)
+@api.alt_response(404, schema=Problem, description="None of this centre")
+def get_approval(approval_id: uuid.UUID) -> Any:
+    """Who asks, for what, and how far it has come."""
+    return approvals.see(acting(), approval_id)
+
+
+@api.route("/approvals/<uuid:approval_id>/decision", methods=["POST"])
+@guard(Permission.APPROVAL_DECIDE, fresh=True)
+@api.arguments(ApprovalDecisionIn)
+@api.response(200, ApprovalOut)
+@api.alt_response(404, schema=Problem, description="None of this centre")
+@api.alt_response(409, schema=Problem, description="Decided already, stopped, or out of time")
+def decide_approval(given: dict[str, Any], approval_id: uuid.UUID) -> Any:
+    """Approve or decline what somebody else asked for."""
+    ctx = acting()
+    approvals.decide(ctx, approval_id, given["decision"])
+    return approvals.see(ctx, approval_id)
+
+
+@api.route("/approvals/<uuid:approval_id>/stop", methods=["POST"])
+@guard(Permission.APPROVAL_DECIDE)
+@api.response(200, ApprovalOut)
+@api.alt_response(404, schema=Problem, description="None of this centre")
+@api.alt_response(409, schema=Problem, description="Done already, declined, or stopped")
+def stop_approval(approval_id: uuid.UUID) -> Any:
+    """Stop what was not done yet."""
+    ctx = acting()
+    approvals.stop(ctx, approval_id)
+    return approvals.see(ctx, approval_id)

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from helpline.accounts.vocabulary import ApprovalKind
 from helpline.foundation.access.permissions import Role
 
 
@@ -61,6 +62,16 @@ class CreateToken:
     name: str
     scopes: tuple[str, ...]
     days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What needs two people. `approval_id` is minted by the form: asking twice by one id is asking once."""
+
+    approval_id: uuid.UUID
+    kind: ApprovalKind
+    subject_id: uuid.UUID
+    reason: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

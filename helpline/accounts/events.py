@@ -47,3 +47,17 @@ class FactorChanged(Event):
     user_id: uuid.UUID
     centre_id: uuid.UUID
     change: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalMoved(Event):
+    """Something that needs two people was asked for, decided, stopped or done. `subject_id`: whom it is about."""
+
+    name: ClassVar[str] = "accounts.approval_moved"
+    approval_id: uuid.UUID
+    centre_id: uuid.UUID
+    kind: str
+    subject_id: uuid.UUID
+    requested_by: uuid.UUID
+    state: str
+    not_before: datetime | None = None

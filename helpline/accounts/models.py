@@ -167,6 +167,53 @@ class Factor(Sealed, Model):
     last_used_at: Mapped[datetime | None]
 
 
+class Approval(Sealed, Model):
+    """What one person asks for and another decides. What was decided, stopped or done stays so.
+
+    `subject_id`: whom it is about, neither of the two. `not_before`: when what was approved is carried out.
+    """
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        CheckConstraint("kind IN ('admin_role', 'factor_reset')", name="kind"),
+        CheckConstraint("decision IN ('approved', 'declined')", name="decision"),
+        CheckConstraint("num_nulls(decision, decided_by, decided_at) IN (0, 3)", name="decided_whole"),
+        CheckConstraint("(not_before IS NOT NULL) = (decision IS NOT DISTINCT FROM 'approved')", name="begins"),
+        CheckConstraint("num_nulls(stopped_by, stopped_at) IN (0, 2)", name="stopped_whole"),
+        CheckConstraint("requested_by <> decided_by", name="two_people"),
+        CheckConstraint("subject_id NOT IN (requested_by, coalesce(decided_by, requested_by))", name="others"),
+        CheckConstraint("kind <> 'factor_reset' OR not_before >= decided_at + interval '1 hour'", name="waits"),
+        CheckConstraint("spent_at IS NULL OR decision = 'approved' AND stopped_at IS NULL", name="spent"),
+        CheckConstraint("expires_at <= requested_at + interval '7 days'", name="expires"),
+        Index("ix_approvals_centre_id", "centre_id", "requested_at", "id"),
+        Index(
+            "ix_approvals_not_before", "not_before", postgresql_where=text("spent_at IS NULL AND stopped_at IS NULL")
+        ),
+        Index("ix_approvals_subject_id", "subject_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
+    kind: Mapped[str]
+    subject_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    reason_sealed: Mapped[bytes | None] = sealed_column()
+    reason = sealed_text("reason_sealed")
+    requested_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    requested_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    decided_at: Mapped[datetime | None]
+    decision: Mapped[str | None]
+    not_before: Mapped[datetime | None]
+    stopped_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    stopped_at: Mapped[datetime | None]
+    spent_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
 class RecoveryCode(Model):
     """One code for whoever lost their factor: a keyed digest of it, good once."""
 

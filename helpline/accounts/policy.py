@@ -13,4 +13,6 @@ TEAM_MEMBERS_WRITTEN = f"{TEAM_MEMBERS} AND EXISTS (SELECT 1 FROM teams t WHERE 
 OWNED = f"user_id = (SELECT app.actor_id()) OR ((SELECT app.actor() ->> 'r') IN ('admin', 'keeper') AND {TEAM_MEMBERS})"
 API_TOKENS_WRITTEN = "user_id = (SELECT app.actor_id())"
 API_TOKENS_REVOKED = "revoked_at IS NOT NULL"
+# Whoever decides sees their centre's; whom it is about sees that it was asked.
+APPROVALS = "centre_id = ANY ((SELECT app.centres_of('approval'))::uuid[]) OR subject_id = (SELECT app.actor_id())"
 FACTORS = "user_id = (SELECT app.actor_id())"  # second factors and recovery codes are their owner's alone

@@ -5,10 +5,20 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text
 
-from helpline.accounts.models import ApiToken, Centre, Factor, RecoveryCode, Team, TeamMember, User, UserSession
-from helpline.accounts.vocabulary import FactorKind, UserStatus
+from helpline.accounts.models import (
+    ApiToken,
+    Approval,
+    Centre,
+    Factor,
+    RecoveryCode,
+    Team,
+    TeamMember,
+    User,
+    UserSession,
+)
+from helpline.accounts.vocabulary import ApprovalKind, Decision, FactorKind, UserStatus
 from helpline.foundation.access.permissions import Role
 from helpline.foundation.access.rows import ticket
 from helpline.foundation.db import db
@@ -174,6 +184,60 @@ def count_recovery_codes(user_id: uuid.UUID) -> int:
     """How many of a user's recovery codes are still good."""
     left = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
     return db.session.scalar(left) or 0
+
+
+def find_approval(approval_id: uuid.UUID) -> Approval | None:
+    return db.session.get(Approval, approval_id)
+
+
+def lock_approval(approval_id: uuid.UUID) -> Approval:
+    """Held until the end: whoever decides meanwhile waits, and sees it decided. Raises NotFound("approval")."""
+    statement = select(Approval).where(Approval.id == approval_id).with_for_update()
+    approval = db.session.scalars(statement.execution_options(populate_existing=True)).first()
+    if approval is None:
+        raise NotFound("approval", approval_id)
+    return approval
+
+
+def list_approvals(centre_id: uuid.UUID) -> Sequence[Approval]:
+    """A centre's hundred newest."""
+    statement = select(Approval).where(Approval.centre_id == centre_id)
+    return db.session.scalars(statement.order_by(Approval.requested_at.desc(), Approval.id.desc()).limit(100)).all()
+
+
+def list_approvals_about(user_id: uuid.UUID, now: datetime) -> Sequence[Approval]:
+    """What is asked or approved about somebody and not done yet."""
+    return db.session.scalars(select(Approval).where(Approval.subject_id == user_id, *_open(now))).all()
+
+
+def is_asked(kind: ApprovalKind, user_id: uuid.UUID, now: datetime) -> bool:
+    """Whether it is asked for or on its way already."""
+    return any(each.kind == kind for each in list_approvals_about(user_id, now))
+
+
+def count_asked(centre_id: uuid.UUID, but_not: uuid.UUID, now: datetime) -> int:
+    """How many wait for somebody's decision, but for those that this person asked for or is meant by."""
+    others = Approval.requested_by != but_not, Approval.subject_id != but_not
+    asked = select(func.count()).where(
+        Approval.centre_id == centre_id, Approval.decision.is_(None), *_open(now), *others
+    )
+    return db.session.scalar(asked) or 0
+
+
+def list_due_approvals(now: datetime, limit: int) -> Sequence[Approval]:
+    """Lost factors whose time has come."""
+    statement = select(Approval).where(
+        Approval.kind == ApprovalKind.FACTOR_RESET, Approval.decision == Decision.APPROVED, Approval.not_before <= now,
+        Approval.spent_at.is_(None), Approval.stopped_at.is_(None),
+    )  # fmt: skip
+    return db.session.scalars(statement.order_by(Approval.not_before).limit(limit)).all()
+
+
+def _open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    asked = and_(Approval.decision.is_(None), Approval.expires_at > now)
+    return (
+        Approval.spent_at.is_(None), Approval.stopped_at.is_(None), or_(asked, Approval.decision == Decision.APPROVED),
+    )  # fmt: skip
 
 
 def list_tokens(user_id: uuid.UUID) -> Sequence[ApiToken]:

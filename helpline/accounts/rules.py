@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pyotp
 
+from helpline.accounts.vocabulary import ApprovalState, Decision
+
 # NIST SP 800-63B-4, 3.1.1.2: where the password is the only factor, and where a second one stands beside it.
 SHORTEST, SHORTEST_BESIDE_FACTOR = 15, 8
 LONGEST = 256
@@ -23,6 +25,7 @@ SEEN_EVERY = timedelta(minutes=1)
 INVITATION_DAYS, RESET_HOURS = 7, 2
 STEP_SECONDS, DRIFT_STEPS = 30, 1  # RFC 6238: a code's time, and how far a telephone's clock may be off
 CHALLENGE_LIVES = timedelta(minutes=5)
+DECIDE_WITHIN = timedelta(days=3)
 RECOVERY_CODES, RECOVERY_SIGNS = 10, 16  # 79 random bits each
 
 _QUARTER, _HOUR = 15 * 60, 60 * 60
@@ -193,3 +196,16 @@ def relying_party(public_url: str) -> RelyingParty | None:
     secure = parts.scheme == "https" or name == "localhost"
     port = f":{parts.port}" if parts.port else ""
     return RelyingParty(name, f"{parts.scheme}://{name}{port}") if name and secure else None
+
+
+def approval_state(
+    decision: str | None, expires_at: datetime, stopped_at: datetime | None, spent_at: datetime | None, now: datetime
+) -> ApprovalState:
+    """How far an approval has come at `now`."""
+    if stopped_at is not None:
+        return ApprovalState.STOPPED
+    if spent_at is not None:
+        return ApprovalState.DONE
+    if decision is not None:
+        return ApprovalState.APPROVED if decision == Decision.APPROVED else ApprovalState.DECLINED
+    return ApprovalState.ASKED if now < expires_at else ApprovalState.EXPIRED

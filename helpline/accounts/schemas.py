@@ -6,7 +6,8 @@ from marshmallow import fields as f
 from marshmallow import post_load
 from marshmallow.validate import Email, Length, OneOf, Regexp
 
-from helpline.accounts.commands import CreateToken, InviteUser, SaveCentre, SaveTeam
+from helpline.accounts.commands import Ask, CreateToken, InviteUser, SaveCentre, SaveTeam
+from helpline.accounts.vocabulary import ApprovalKind, Decision
 from helpline.foundation.access.permissions import FieldGroup, Permission, Role
 from helpline.foundation.i18n import LANGUAGES
 from helpline.web.schema import In, Out, RecordOut
@@ -269,3 +270,59 @@ class FactorOut(Out):
     name = f.String()
     created_at = f.AwareDateTime()
     last_used_at = f.AwareDateTime(allow_none=True)
+
+
+class ApprovalIn(In):
+    """Ask for what needs two people. Mint `approval_id` (UUIDv7): asking twice by one id is asking once."""
+
+    group = G.ACCOUNT
+
+    approval_id = f.UUID(required=True)
+    kind = f.Enum(ApprovalKind, by_value=True, required=True)
+    subject_id = f.UUID(required=True, metadata={"description": "Whom it is about"})
+    reason = f.String(required=True, validate=Length(min=1, max=20_000))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> Ask:
+        return Ask(**data)
+
+
+class ApprovalDecisionIn(In):
+    group = G.ACCOUNT
+
+    decision = f.Enum(Decision, by_value=True, required=True)
+
+
+class ApprovalItemOut(RecordOut):
+    """What one person asks for and another decides. `not_before`: when it is carried out."""
+
+    kind = "approval"
+    group = G.DIRECTORY
+
+    id = f.UUID(required=True)
+    what = f.String(metadata={"enum": [kind.value for kind in ApprovalKind]})
+    state = f.String()
+    subject_id = f.UUID()
+    subject_name = f.String()
+    requested_by = f.UUID()
+    requested_by_name = f.String()
+    requested_at = f.AwareDateTime()
+    expires_at = f.AwareDateTime()
+    decided_by_name = f.String(allow_none=True)
+    decided_at = f.AwareDateTime(allow_none=True)
+    not_before = f.AwareDateTime(allow_none=True)
+    stopped_by_name = f.String(allow_none=True)
+    stopped_at = f.AwareDateTime(allow_none=True)
+    spent_at = f.AwareDateTime(allow_none=True)
+
+
+class ApprovalOut(ApprovalItemOut):
+    """With the reason given; null for whoever may not decide."""
+
+    reason = f.String(allow_none=True)
+
+
+class ApprovalsOut(Out):
+    group = G.DIRECTORY
+
+    items = f.List(f.Nested(ApprovalItemOut))

@@ -16,6 +16,29 @@ class LinkPurpose(StrEnum):
     PASSWORD = "password"  # noqa: S105  # pragma: allowlist secret
 
 
+class ApprovalKind(StrEnum):
+    """What one person alone may not do."""
+
+    ADMIN_ROLE = "admin_role"
+    FACTOR_RESET = "factor_reset"
+
+
+class Decision(StrEnum):
+    APPROVED = "approved"
+    DECLINED = "declined"
+
+
+class ApprovalState(StrEnum):
+    """How far it has come. APPROVED waits for its time; DONE was carried out."""
+
+    ASKED = "asked"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    STOPPED = "stopped"
+    EXPIRED = "expired"
+    DONE = "done"
+
+
 class FactorKind(StrEnum):
     """An app that makes codes, or a passkey."""
 

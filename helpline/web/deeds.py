@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 RECORDS: Mapping[str, object] = {
     "agency": _l("Agency"),
     "alert": _l("Alert"),
+    "approval": _l("What needs two people"),
     "audit": _l("The audit"),
     "audit_entry": _l("Entry of the audit"),
     "call": _l("Call"),
@@ -54,6 +55,12 @@ DEEDS: Mapping[str, object] = {
     "alert.raised": _l("Noticed unusual reading"),
     "alert.settled": _l("Settled an alert"),
     "alert.shown": _l("Saw alerts about reading"),
+    "approval.approved": _l("Approved what somebody else asked for"),
+    "approval.asked": _l("Asked for what needs two people"),
+    "approval.declined": _l("Declined what somebody else asked for"),
+    "approval.done": _l("Carried out what two people agreed"),
+    "approval.shown": _l("Saw what needs two people"),
+    "approval.stopped": _l("Stopped what needs two people"),
     "audit.searched": _l("Searched the audit"),
     "audit.verified": _l("Proved whether the audit is whole"),
     "call.corrected": _l("Corrected a call"),
@@ -163,6 +170,7 @@ DEEDS: Mapping[str, object] = {
     "user.link_requested": _l("Asked for a new password"),
     "user.password_changed": _l("Changed their password"),
     "user.password_reset": _l("Chose a new password by a link"),
+    "user.prepared": _l("Prepared the account of an administrator"),
     "user.reactivated": _l("Let an account in again"),
     "user.shown": _l("Saw accounts"),
 }

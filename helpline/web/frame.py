@@ -29,6 +29,7 @@ _RAIL = {
     "calls": ("calls.list_calls", _l("Calls"), "calls"),
     "imports": ("imports.list_imports", _l("Old logs"), "imports"),
     "people": ("accounts.list_users", _l("Staff"), "people"),
+    "approvals": ("accounts.list_approvals", _l("Approvals"), "people"),
     "centre": ("accounts.centre", _l("Centre"), "centre"),
     "audit": ("oversight.audit", _l("Audit"), "audit"),
     "alerts": ("oversight.alerts", _l("Alerts"), "find"),
@@ -40,9 +41,20 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
     Role.CASEWORKER: ("work", "cases", "agencies", "inbox"),
     Role.TEAM_SUPERVISOR: ("figures", "work", "cases", "call", "inbox", "overrides"),
-    Role.SUPERVISOR: ("figures", "work", "cases", "agencies", "inbox", "call", "imports", "alerts", "overrides"),
-    Role.ADMIN: ("people", "centre", "agencies", "imports", "matrix", "keys"),
-    Role.AUDITOR: ("audit", "alerts", "overrides", "matrix"),
+    Role.SUPERVISOR: (
+        "figures",
+        "work",
+        "cases",
+        "agencies",
+        "inbox",
+        "call",
+        "imports",
+        "alerts",
+        "overrides",
+        "approvals",
+    ),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "matrix", "keys"),
+    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "matrix"),
 }
 _ALSO = {"call": ("calls.write", "calls.log_call"), "cases": ("cases.open_case",)}  # pages of an entry elsewhere
 ROLE_LABELS = {

@@ -45,7 +45,7 @@ DOORS = {
         accounts.tokens accounts.create_token accounts.revoke_token accounts.lock accounts.sign_out accounts.unlock
         accounts.open_again accounts.factor accounts.give_factor accounts.security accounts.confirm accounts.set_up
         accounts.begin_authenticator accounts.authenticator accounts.confirm_authenticator accounts.new_passkey
-        accounts.add_passkey accounts.make_recovery_codes accounts.remove_factor accounts.end_other_sessions
+        accounts.object_to_approval accounts.add_passkey accounts.make_recovery_codes accounts.remove_factor accounts.end_other_sessions
         notifications.inbox notifications.open_message notifications.read_all
         api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
         api_accounts.create_token api_accounts.revoke_token api_accounts.get_centre api_accounts.list_teams
@@ -84,12 +84,16 @@ DOORS = {
     IN_THE_HOUSE: """
         keys.ask_to_lock keys.lock agencies.list_agencies agencies.show_agency api_agencies.list_agencies api_agencies.get_agency""",
     RUNS_CENTRE: """
+        accounts.new_approval accounts.ask_approval accounts.decide_approval accounts.stop_approval
+        api_accounts.ask_approval api_accounts.decide_approval api_accounts.stop_approval
         agencies.set_active agencies.change_agency agencies.edit_agency agencies.new_agency agencies.add_agency
         api_agencies.add_agency api_agencies.edit_agency api_agencies.set_active
         imports.list_imports imports.upload imports.show_import imports.discard imports.set_mapping imports.rejects
         imports.unknown api_imports.list_findings
         imports.take_step api_imports.list_imports api_imports.upload api_imports.read_import api_imports.discard
         api_imports.set_mapping api_imports.take_step""",
+    RUNS_CENTRE | AUDITOR: """
+        accounts.list_approvals accounts.show_approval api_accounts.list_approvals api_accounts.get_approval""",
     SEES_MAIL: """
         notifications.deliveries notifications.resolve notifications.mailbox api_notifications.list_deliveries
         api_notifications.resolve_delivery""",
@@ -230,6 +234,7 @@ FRESH = {
     "accounts.confirm", "accounts.begin_authenticator", "accounts.authenticator", "accounts.confirm_authenticator",
     "accounts.new_passkey", "accounts.add_passkey",
     "accounts.make_recovery_codes", "accounts.remove_factor", "accounts.create_token", "accounts.invite_user",
+    "accounts.ask_approval", "accounts.decide_approval", "api_accounts.ask_approval", "api_accounts.decide_approval",
     "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
     "imports.rejects", "imports.unknown", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
     "api_privacy.break_glass",

@@ -93,6 +93,8 @@ SHOWS = {
 }
 # Routes with an id of something else in them: people, the directory, drafts, imports, places, one's own things.
 NO_CASE = [
+    "accounts.show_approval",
+    "api_accounts.get_approval",
     "accounts.show_team",
     "accounts.show_user",
     "agencies.change_agency",

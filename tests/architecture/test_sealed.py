@@ -22,6 +22,7 @@ from helpline.settings import Settings
 from workers.subscriptions import SUBSCRIPTIONS
 
 SEALED = {
+    "approvals": {"reason_sealed"},
     "call_drafts": {"body_sealed"},
     "call_import_chunks": {"body_sealed"},
     "call_import_findings": {"body_sealed"},
@@ -74,6 +75,7 @@ HMAC = "an HMAC: found by, never read back"
 KEY = "the row's own key, wrapped by the key ring"
 CIPHERTEXT = "ciphertext on its way into the sealed column of the row it becomes"
 WHY = {
+    "approvals": {"decision": CODE, "detail": CODES_AND_IDS, "kind": CODE, "record_key": KEY},
     "audit_entries": {
         "action": CODE, "actor_role": CODE, "channel": CODE, "details": CODES_AND_IDS, "field_groups": CODE,
         "outcome": CODE, "subject_kind": CODE,

@@ -43,6 +43,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("agency_services", "agency_services_rows"): ("ALL", agencies.AGENCY_SERVICES, agencies.AGENCY_SERVICES),
     ("api_tokens", "api_tokens_revoke"): ("UPDATE", accounts.OWNED, accounts.API_TOKENS_REVOKED),
     ("api_tokens", "api_tokens_rows"): ("ALL", accounts.OWNED, accounts.API_TOKENS_WRITTEN),
+    ("approvals", "approvals_rows"): ("ALL", accounts.APPROVALS, accounts.APPROVALS),
     ("audit_entries", "audit_entries_denied"): ("SELECT", "NOT subject_ids && (SELECT app.denied('case'))::uuid[]", None),
     ("audit_entries", "audit_entries_read"): ("SELECT", "centre_id = ANY ((SELECT app.centres_of('audit'))::uuid[])", None),
     ("audit_entries", "audit_entries_write"): ("INSERT", None, "actor_id = (SELECT app.actor_id())"),
@@ -127,6 +128,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "agency_services": (ALL, SIU, ""),
     "alembic_version": ("", "", ""),
     "api_tokens": ("INSERT", "", ""),
+    "approvals": (SI, S, ""),
     "audit_checkpoints": (S, SI, ""),
     "audit_entries": (SI, SI, ""),
     "audit_followers": (S, SIU, ""),
@@ -183,6 +185,7 @@ SEARCH_LOGIN = {"heartbeats": SIU}  # of the fourth login; and columns, below
 COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("api_tokens", "helpline_web", "SELECT"): "created_at expires_at id last_used_at name revoked_at scopes user_id",
     ("api_tokens", "helpline_web", "UPDATE"): "last_used_at revoked_at",
+    ("approvals", "helpline_web", "UPDATE"): "decided_at decided_by decision not_before stopped_at stopped_by version",
     ("call_children", "helpline_search", "SELECT"): "call_id person_id",
     ("calls", "helpline_search", "SELECT"): "caller_person_id id province_id team_id",
     (

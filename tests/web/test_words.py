@@ -6,6 +6,7 @@ from itertools import chain
 import pytest
 
 import helpline.app  # noqa: F401  # every slice's schemas, through what wires them
+from helpline.accounts.vocabulary import ApprovalState
 from helpline.calls import vocabulary as calls
 from helpline.cases.vocabulary import CaseAction
 from helpline.foundation.access.permissions import FieldGroup, Permission, SystemActor
@@ -40,6 +41,7 @@ KINDS = set(WORDS["record"])
 # What is made of a state in the code that records it: `f"message.{state.value}"`.
 MADE = {
     "message": {MessageState.SENT, MessageState.FAILED, MessageState.NOT_SENT, MessageState.UNKNOWN},
+    "approval": set(ApprovalState) - {ApprovalState.EXPIRED},
     "import": {ImportState.CHECKING, ImportState.IMPORTING},
     "referral": {ReferralState.SERVICE_STARTED, ReferralState.DELIVERED, ReferralState.NOT_DELIVERED, "declined", "expired", "taken_back"},
 }  # fmt: skip

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from flask import render_template
 
-from helpline.accounts.commands import InviteUser
+from helpline.accounts.commands import Ask, InviteUser
 from helpline.accounts.events import FactorChanged, PasswordResetRequested, UserInvited
-from helpline.accounts.services import factors, passwords, sessions, staff
-from helpline.accounts.vocabulary import FactorChange, LinkPurpose
+from helpline.accounts.services import approvals, factors, passwords, sessions, staff
+from helpline.accounts.vocabulary import ApprovalKind, Decision, FactorChange, LinkPurpose
 from helpline.app import create_app
 from helpline.foundation.access.permissions import Role, SystemActor
 from helpline.foundation.context import system_context
@@ -18,7 +18,7 @@ from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.i18n import speaking
 from helpline.foundation.ids import new_id
 from helpline.notifications.services import claim_next
-from tests.factories.accounts import add_authenticator, set_password
+from tests.factories.accounts import add_authenticator, make_centre, make_user, set_password
 from workers import accounts, notifications, subscriptions, task
 from workers.celery_app import celery
 
@@ -26,6 +26,7 @@ REGISTERED = (
     accounts.send_invitation,
     accounts.send_password_link,
     accounts.tell_factor_changed,
+    accounts.tell_approval,
 )  # importing them is what registers the tasks
 NEW = "quiet boats cross at dawn"
 
@@ -138,3 +139,39 @@ def test_every_change_of_a_factor_has_words_of_its_own(worker_app):
         }
     assert len(said) == len(FactorChange)
     assert "" not in said
+
+
+def test_each_step_of_a_lost_factor_is_told_to_whom_it_concerns(app, worker_app, database_urls):
+    centre = make_centre(database_urls["owner"])
+    admin, other, supervisor, person = (
+        make_user(centre, role) for role in ("admin", "admin", "supervisor", "operator")
+    )
+    add_authenticator(person)
+    with app.app_context():
+        with unit_of_work(admin.ctx()) as ctx:
+            approval_id = approvals.ask(ctx, Ask(new_id(), ApprovalKind.FACTOR_RESET, person.id, "Knows her voice")).id
+        with unit_of_work(supervisor.ctx()) as ctx:
+            approvals.decide(ctx, approval_id, Decision.APPROVED)
+    celery.tasks["accounts.carry_out_approvals"].run()
+    with psycopg.connect(database_urls["owner"]) as connection:
+        for event_id, payload in connection.execute(
+            "SELECT id, payload FROM outbox_events WHERE payload ->> 'approval_id' = %s ORDER BY id", [str(approval_id)]
+        ).fetchall():
+            celery.tasks["accounts.tell_approval"].run(event_id=str(event_id), payload=payload)
+        told = connection.execute(
+            "SELECT recipient_id, template, params ->> 'state' FROM messages WHERE channel = 'mail' AND centre_id = %s",
+            [centre.id],
+        ).fetchall()
+        [(spent,)] = connection.execute("SELECT spent_at FROM approvals WHERE id = %s", [approval_id]).fetchall()
+    assert set(told) == {
+        (other.id, "approval_asked", "asked"), (supervisor.id, "approval_asked", "asked"),
+        (person.id, "factor_reset", "asked"), (person.id, "factor_reset", "approved"), (admin.id, "approval_moved", "approved"),
+    }  # fmt: skip
+    assert spent is None, "its day has not come"
+    with worker_app.app_context(), unit_of_work(system_context(SystemActor.MESSENGER)) as ctx:
+        mails = []
+        while (outgoing := claim_next(ctx)) is not None:
+            mails.append(notifications._render(outgoing))
+    assert len(mails) == 5
+    assert all(mail.subject and "https://helpline.test/" in mail.body for mail in mails)
+    assert not any("voice" in mail.body for mail in mails)

@@ -13,7 +13,8 @@ from helpline.accounts import queries, rules
 from helpline.accounts.commands import AddedFactor
 from helpline.accounts.pages.door import home, local_path, me, my_session, pages, take_session
 from helpline.accounts.schemas import AuthenticatorIn, FactorOut, PasskeyIn, PasswordIn
-from helpline.accounts.services import factors, passkeys, passwords, sessions
+from helpline.accounts.services import approvals, factors, passkeys, passwords, sessions
+from helpline.accounts.vocabulary import ApprovalKind
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.i18n import format_when
 from helpline.web.credentials import FactorState
@@ -50,8 +51,14 @@ def _draw(problem: Exception | None = None, which: str = "", **_args: Any) -> st
         }
         for row in sessions.list_sessions(ctx)
     ]  # fmt: skip
+    about_me = [
+        {"id": row["id"], "by": row["requested_by_name"],
+         "begins": row["not_before"] and format_when(row["not_before"], ctx.now)}
+        for row in approvals.see_own(ctx) if row["what"] == ApprovalKind.FACTOR_RESET
+    ]  # fmt: skip
     return render_template(
-        "accounts/security.html", factors=found, codes_left=queries.count_recovery_codes(ctx.actor.id),
+        "accounts/security.html", factors=found, about_me=about_me,
+        codes_left=queries.count_recovery_codes(ctx.actor.id),
         sessions=open_here, login=queries.get_user(ctx.actor.id).login,
         shortest=rules.shortest_password(second_factor=bool(found)), saved=request.args.get("saved"),
         form=refused(problem) if which != "password" else None,
@@ -166,6 +173,14 @@ def remove_factor(factor_id: uuid.UUID) -> Response:
     """Take a second factor away."""
     factors.remove_factor(acting(), factor_id)
     return redirect(url_for("accounts.security", saved="removed"), 303)
+
+
+@pages.post("/account/approvals/<uuid:approval_id>/stop")
+@guard(Permission.OWN_ACCOUNT, retry=_draw)
+def object_to_approval(approval_id: uuid.UUID) -> Response:
+    """Stop what others asked for about me."""
+    approvals.stop(acting(), approval_id)
+    return redirect(url_for("accounts.security", saved="stopped"), 303)
 
 
 @pages.post("/account/password")

@@ -26,8 +26,8 @@ from helpline.accounts.schemas import (
     VersionIn,
 )
 from helpline.accounts.services import house, staff
-from helpline.accounts.vocabulary import UserStatus
-from helpline.foundation.access.permissions import Permission
+from helpline.accounts.vocabulary import ApprovalKind, UserStatus
+from helpline.foundation.access.permissions import Permission, Role
 from helpline.foundation.errors import NotFound
 from helpline.foundation.i18n import select_locale
 from helpline.foundation.ids import new_id
@@ -88,7 +88,9 @@ def list_users() -> str:
         person["teams"] = ", ".join(names[team_id] for team_id in person["team_ids"] if team_id in names)
         person["role_label"], person["status_label"] = ROLE_LABELS[person["role"]], STATUSES[person["status"]]
     people.sort(key=lambda person: person["status"] == UserStatus.DEACTIVATED)
-    return render_template("accounts/staff.html", people=people, said=request.args.get("said"))
+    ctx = acting()
+    asked = queries.count_asked(_centre_id(), ctx.actor.id, ctx.now)
+    return render_template("accounts/staff.html", people=people, asked=asked, said=request.args.get("said"))
 
 
 def _draw_invitation(problem: Exception | None = None) -> str:
@@ -110,8 +112,17 @@ def new_user() -> str:
 @guard(Permission.USER_EDIT, retry=_draw_invitation, fresh=True)
 def invite_user() -> Response:
     """Invite somebody."""
-    staff.invite_user(acting(), InvitationIn().load(posted("team_ids")))
+    command = InvitationIn().load(posted("team_ids"))
+    if command.role is Role.ADMIN:
+        user = staff.prepare_admin(acting(), command)
+        return _ask_for_admin(user.id, "prepared")
+    staff.invite_user(acting(), command)
     return redirect(url_for("accounts.list_users", said="invited"), 303)
+
+
+def _ask_for_admin(user_id: uuid.UUID, said: str) -> Response:
+    kind = ApprovalKind.ADMIN_ROLE.value
+    return redirect(url_for("accounts.new_approval", kind=kind, subject_id=user_id, said=said), 303)
 
 
 def _draw_user(problem: Exception | None = None, *, user_id: uuid.UUID) -> str:
@@ -137,7 +148,11 @@ def show_user(user_id: uuid.UUID) -> str:
 @guard(Permission.USER_EDIT, retry=_draw_user, fresh=True)
 def edit_user(user_id: uuid.UUID) -> Response:
     """Change name, role and teams."""
-    staff.edit_user(acting(), EditUser(user_id=user_id, **UserChangeIn().load(posted("team_ids"))))
+    change, former = UserChangeIn().load(posted("team_ids")), Role(queries.get_user(user_id).role)
+    risen = change["role"] is Role.ADMIN and former is not Role.ADMIN
+    staff.edit_user(acting(), EditUser(user_id=user_id, **change | ({"role": former} if risen else {})))
+    if risen:
+        return _ask_for_admin(user_id, "saved")
     return redirect(url_for("accounts.list_users", said="saved"), 303)
 
 

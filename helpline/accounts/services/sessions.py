@@ -64,6 +64,7 @@ class _Door:
     counters: Counters
     factor_roles: frozenset[str] = frozenset()
     party: rules.RelyingParty | None = None
+    factor_wait: timedelta = timedelta(hours=24)
 
 
 door = _Door(rules.Limits(), NoCounters())
@@ -76,6 +77,7 @@ def install(settings: Settings, counters: Counters) -> None:
     )
     door.counters = counters
     door.factor_roles = settings.factor_roles
+    door.factor_wait = timedelta(hours=settings.factor_reset_hours)
     door.party = rules.relying_party(settings.public_url)
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -13,7 +14,7 @@ from helpline.accounts.models import ApiToken, Centre, TeamMember, User, UserSes
 from helpline.accounts.services.passwords import invite_again, set_first_password
 from helpline.accounts.vocabulary import UserStatus
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.permissions import Permission, Role
+from helpline.foundation.access.permissions import Permission, Role, SystemActor
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
@@ -35,12 +36,26 @@ def set_own(ctx: Context, **wishes: str) -> None:
 def invite_user(ctx: Context, command: InviteUser) -> UserInvited:
     """Add someone and send them an invitation: they choose their password, nobody else knows it.
 
-    Raises Invalid for a login or address in use, and for a role or team that does not fit.
+    Raises Invalid for a login or address in use, and for a role or team that does not fit; Invalid("role_needs_two")
+    for an administrator, whom the keeper alone invites so.
     """
     require(ctx, Permission.USER_EDIT)
+    if command.role is Role.ADMIN and ctx.actor.role != SystemActor.KEEPER:
+        raise Invalid("role_needs_two", "role")
     user = _add(ctx, command, UserStatus.INVITED, demo=False)
     record(ctx, "user.invited", "user", user.id, centre_id=user.centre_id, role=command.role.value)
     return invite_again(ctx, user.id, user.centre_id)
+
+
+def prepare_admin(ctx: Context, command: InviteUser) -> User:
+    """Add someone whom two people will make an administrator: a closed account, of a lesser role until then.
+
+    The invitation leaves when it is approved. Raises as `invite_user`.
+    """
+    require(ctx, Permission.USER_EDIT)
+    user = _add(ctx, replace(command, role=Role.OPERATOR), UserStatus.DEACTIVATED, demo=False)
+    record(ctx, "user.prepared", "user", user.id, centre_id=user.centre_id)
+    return user
 
 
 def add_demo_user(ctx: Context, command: InviteUser, password: str) -> User:
@@ -90,13 +105,16 @@ def invite_once_more(ctx: Context, user_id: uuid.UUID) -> None:
 def edit_user(ctx: Context, command: EditUser) -> User:
     """Change name, role and teams; it counts from the person's next request on.
 
-    Raises Conflict("stale") for an old version, Conflict("last_admin") where nobody would be left to administer.
+    Raises Conflict("stale") for an old version, Conflict("last_admin") where nobody would be left to administer;
+    Invalid("role_needs_two") to make somebody an administrator (`approvals.ask`).
     """
     require(ctx, Permission.USER_EDIT, command.user_id)
     user = _of_centre(ctx, command.user_id, command.version)
     _check_place(user.centre_id, command.role, command.team_ids)
     if command.role is not Role.ADMIN:
         _keep_an_admin(user)
+    if command.role is Role.ADMIN and user.role != Role.ADMIN:
+        raise Invalid("role_needs_two", "role")
     before, teams = user.role, queries.teams_of([user.id])[user.id]
     changed = {"name": user.name != command.name, "role": before != command.role,
                "teams": set(teams) != set(command.team_ids)}  # fmt: skip

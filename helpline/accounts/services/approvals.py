@@ -1,0 +1,207 @@
+"""What needs two people: one asks with a written reason, another decides, and it is done by the database, once.
+
+Neither of the two is whom it is about. A lost second factor waits besides: whom it is about is told at once, and they
+or whoever may decide can stop it until its time has come. A further kind is a word of the vocabulary, a branch of
+`app.carry_out`, and a line of `_check`.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+
+from helpline.accounts import queries, rules
+from helpline.accounts.commands import Ask
+from helpline.accounts.events import ApprovalMoved, FactorChanged
+from helpline.accounts.models import Approval, User
+from helpline.accounts.services.passwords import invite_again
+from helpline.accounts.services.sessions import door
+from helpline.accounts.vocabulary import ApprovalKind, ApprovalState, Decision, FactorChange, UserStatus
+from helpline.foundation.access.engine import holds, require
+from helpline.foundation.access.permissions import Permission, Role
+from helpline.foundation.audit.recorder import record
+from helpline.foundation.context import Context
+from helpline.foundation.db import db
+from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
+from helpline.foundation.outbox.publisher import publish
+
+BATCH = 50
+_SHOWN = (
+    "id", "subject_id", "requested_by", "requested_at", "expires_at", "decided_at", "not_before", "stopped_at",
+    "spent_at",
+)  # fmt: skip
+_CARRY_OUT = text("SELECT app.carry_out(:id)")
+
+
+def ask(ctx: Context, command: Ask) -> Approval:
+    """Ask for what needs another person's word. The same again by one id gives the first.
+
+    Raises NotFound("user"), Invalid("required", "reason"), and Conflict: "asked_already", "id_in_use", and why it can't
+    be asked for ("not_about_yourself", "admin_already", "account_closed", "factor_none").
+    """
+    require(ctx, Permission.APPROVAL_ASK, command.subject_id)
+    if command.kind is ApprovalKind.ADMIN_ROLE:
+        require(ctx, Permission.USER_EDIT, command.subject_id)
+    if not command.reason.strip():
+        raise Invalid("required", "reason")
+    subject = queries.get_user(command.subject_id)
+    standing = queries.find_approval(command.approval_id)
+    if standing is not None:
+        if (standing.requested_by, standing.kind, standing.subject_id) != (ctx.actor.id, command.kind, subject.id):
+            raise Conflict("id_in_use")
+        return standing
+    approval = Approval(
+        id=command.approval_id, centre_id=subject.centre_id, kind=command.kind.value, subject_id=subject.id,
+        detail=_check(ctx, command.kind, subject), requested_by=ctx.actor.id, requested_at=ctx.now,
+        expires_at=ctx.now + rules.DECIDE_WITHIN,
+    )  # fmt: skip
+    approval.reason = command.reason.strip()
+    db.session.add(approval)
+    db.session.flush()
+    _moved(ctx, approval, ApprovalState.ASKED)
+    return approval
+
+
+def _check(ctx: Context, kind: ApprovalKind, subject: User) -> dict[str, object]:
+    """What is kept beside the request, in codes. Raises Conflict where it makes no sense."""
+    if subject.id == ctx.actor.id:
+        raise Conflict("not_about_yourself")
+    if queries.is_asked(kind, subject.id, ctx.now):
+        raise Conflict("asked_already")
+    credential = queries.find_credential_of(subject.id)
+    joined = credential is not None and credential.password_hash is not None
+    closed = subject.status == UserStatus.DEACTIVATED
+    if kind is ApprovalKind.FACTOR_RESET:
+        if closed:
+            raise Conflict("account_closed")
+        if credential is None or not credential.has_factor:
+            raise Conflict("factor_none")
+        return {}
+    if subject.role == Role.ADMIN:
+        raise Conflict("admin_already")
+    if closed and joined:
+        raise Conflict("account_closed")
+    return {"former": subject.role} | ({"invitation": True} if closed else {})
+
+
+def decide(ctx: Context, approval_id: uuid.UUID, decision: Decision) -> Approval:
+    """Approve or decline what somebody else asked for; of two who decide at once, the second is told so.
+
+    Raises NotFound("approval"), Forbidden for one's own or what is about oneself, Conflict("decided_already" |
+    "approval_expired"), Conflict("approval_overtaken") where it can't be done any more.
+    """
+    require(ctx, Permission.APPROVAL_DECIDE, approval_id)
+    approval = queries.lock_approval(approval_id)
+    if ctx.actor.id in {approval.requested_by, approval.subject_id}:
+        raise Forbidden(Permission.APPROVAL_DECIDE.value, approval_id)
+    state = state_of(ctx, approval)
+    if state is not ApprovalState.ASKED:
+        raise Conflict("approval_expired" if state is ApprovalState.EXPIRED else "decided_already")
+    approval.decision, approval.decided_by, approval.decided_at = decision.value, ctx.actor.id, ctx.now
+    waits = approval.kind == ApprovalKind.FACTOR_RESET
+    if decision is Decision.APPROVED:
+        approval.not_before = ctx.now + door.factor_wait if waits else ctx.now
+    db.session.flush()
+    _moved(ctx, approval, state_of(ctx, approval))
+    if decision is Decision.APPROVED and not waits and not _carry_out(ctx, approval):
+        raise Conflict("approval_overtaken")
+    return approval
+
+
+def stop(ctx: Context, approval_id: uuid.UUID) -> None:
+    """Stop what was not done yet: whom it is about may, and whoever may decide; whoever asked takes it back so.
+
+    Raises NotFound("approval"), Forbidden, Conflict("decided_already").
+    """
+    require(ctx, Permission.OWN_ACCOUNT)
+    approval = queries.lock_approval(approval_id)
+    if approval.subject_id != ctx.actor.id:
+        require(ctx, Permission.APPROVAL_DECIDE, approval_id)
+    if state_of(ctx, approval) not in {ApprovalState.ASKED, ApprovalState.APPROVED}:
+        raise Conflict("decided_already")
+    approval.stopped_by, approval.stopped_at = ctx.actor.id, ctx.now
+    db.session.flush()
+    _moved(ctx, approval, ApprovalState.STOPPED)
+
+
+def carry_out_due(ctx: Context) -> int:
+    """The keeper's: do what was approved and has waited long enough, a batch. Gives how many were tried."""
+    require(ctx, Permission.USER_EDIT)
+    due = queries.list_due_approvals(ctx.now, BATCH)
+    for approval in due:
+        _carry_out(ctx, approval)
+    return len(due)
+
+
+def state_of(ctx: Context, approval: Approval) -> ApprovalState:
+    """How far it has come."""
+    return rules.approval_state(
+        approval.decision, approval.expires_at, approval.stopped_at, approval.spent_at, ctx.now
+    )  # fmt: skip
+
+
+def see(ctx: Context, approval_id: uuid.UUID) -> dict[str, Any]:
+    """One of them as schemas show it; its reason for whoever may decide. Raises NotFound("approval")."""
+    require(ctx, Permission.APPROVAL_READ, approval_id)
+    approval = queries.find_approval(approval_id)
+    if approval is None:
+        raise NotFound("approval", approval_id)
+    reason = approval.reason if holds(ctx.actor, Permission.APPROVAL_DECIDE) else None
+    return _told(ctx, [approval])[0] | {"reason": reason}
+
+
+def see_all(ctx: Context) -> list[dict[str, Any]]:
+    """The newest of the actor's centre: what waits for a decision first."""
+    require(ctx, Permission.APPROVAL_READ)
+    told = _told(ctx, queries.list_approvals(ctx.actor.centre_id)) if ctx.actor.centre_id else []
+    return sorted(told, key=lambda each: each["state"] != ApprovalState.ASKED)
+
+
+def see_own(ctx: Context) -> list[dict[str, Any]]:
+    """What is asked or approved about the actor, and not done yet."""
+    require(ctx, Permission.OWN_ACCOUNT)
+    return _told(ctx, queries.list_approvals_about(ctx.actor.id, ctx.now))
+
+
+def _told(ctx: Context, approvals: Sequence[Approval]) -> list[dict[str, Any]]:
+    people = ("subject_id", "requested_by", "decided_by", "stopped_by")
+    names = queries.user_names({getattr(each, who) for each in approvals for who in people} - {None})
+    return [
+        {name: getattr(each, name) for name in _SHOWN}
+        | {f"{who.removesuffix('_id')}_name": names.get(getattr(each, who)) for who in people}
+        | {"what": each.kind, "state": state_of(ctx, each)}
+        for each in approvals
+    ]
+
+
+def _carry_out(ctx: Context, approval: Approval) -> bool:
+    """False where the database finds nothing to do: stopped or done meanwhile."""
+    if not db.session.scalar(_CARRY_OUT, {"id": approval.id}):
+        return False
+    db.session.expire_all()
+    subject_id, centre_id = approval.subject_id, approval.centre_id
+    if approval.kind == ApprovalKind.ADMIN_ROLE:
+        record(
+            ctx, "user.changed", "user", subject_id, centre_id=centre_id, fields=["role"],
+            before=approval.detail["former"], role=Role.ADMIN.value,
+        )  # fmt: skip
+        if "invitation" in approval.detail:
+            invite_again(ctx, subject_id, centre_id)
+    else:
+        record(ctx, "factor.all_removed", "user", subject_id, centre_id=centre_id)
+        publish(ctx, FactorChanged(subject_id, centre_id, FactorChange.ALL_REMOVED.value))
+    _moved(ctx, approval, ApprovalState.DONE)
+    return True
+
+
+def _moved(ctx: Context, approval: Approval, state: ApprovalState) -> None:
+    """On record, and on its way to those whom it concerns."""
+    record(
+        ctx, f"approval.{state.value}", "approval", approval.id, centre_id=approval.centre_id, what=approval.kind,
+        user_id=approval.subject_id,
+    )  # fmt: skip
+    publish(ctx, ApprovalMoved(
+        approval.id, approval.centre_id, approval.kind, approval.subject_id, approval.requested_by, state.value,
+        approval.not_before,
+    ))  # fmt: skip
