@@ -76,6 +76,7 @@ _OWN = "touches the actor's own session, draft or choice and nothing else"
 _PART = "a part that the slice's own use cases share: they have asked"
 _CALLER = "comes in with the record that tells of it: whoever writes that has asked"
 ASKED_BEFORE = {
+    "helpline/accounts/services/approvals.py": {"state_of": _PART},
     "helpline/accounts/services/factors.py": {
         "begun_authenticator": _OWN, "choose_factor": _CREDENTIAL, "enter": _CREDENTIAL, "present_factor": _CREDENTIAL,
     },
