@@ -35,7 +35,7 @@ _RAIL = {
     "alerts": ("oversight.alerts", _l("Alerts"), "find"),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
     "keys": ("keys.keys", _l("Keys"), "settings"),
-    "overrides": ("privacy.list_overrides", _l("Emergency"), "audit"),
+    "overrides": ("privacy.list_overrides", _l("Overrides"), "audit"),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
