@@ -162,7 +162,7 @@ EVENTS = f"""{ME} IS NOT NULL AND CASE
     WHEN name = 'accounts.user_deactivated' THEN {ROLE} IN ('admin', 'keeper')
     ELSE true END"""
 # A grant is read by whom it names, by who gave it, by who reaches its record, and by machines that pick recipients.
-GRANTS_READ = f"""principal_id = {ME} OR granted_by = {ME} OR {ROLE} IN ('router', 'reminder', 'messenger', 'keeper')
+GRANTS_READ = f"""principal_id = {ME} OR granted_by = {ME} OR {ROLE} IN ('router', 'reminder', 'messenger', 'watcher', 'keeper')
     OR CASE kind
     WHEN 'case' THEN EXISTS (SELECT 1 FROM cases c WHERE c.id = record_id)
     WHEN 'call' THEN EXISTS (SELECT 1 FROM calls c WHERE c.id = record_id)
