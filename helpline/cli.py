@@ -58,7 +58,12 @@ WORKER_APP = "helpline.app:create_app(database_role='worker')"
 def init_cli(app: Flask) -> None:
     """Give the application its commands."""
     Migrate(app, db, directory=str(ROOT / "migrations"))
-    app.cli.add_command(import_calls)
+    ours = (
+        import_calls, verify_audit, create_admin, load_reference_command, make_key_shares, lock_keys_command,
+        open_keys_command, rotate_keys, remove_factors_command,
+    )  # fmt: skip
+    for command in ours:
+        app.cli.add_command(command)
 
 
 @click.group(cls=FlaskGroup, context_settings={"obj": ScriptInfo(app_import_path="helpline.app")})

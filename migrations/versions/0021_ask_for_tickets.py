@@ -158,7 +158,7 @@ EVENTS = f"""{ME} IS NOT NULL AND CASE
     WHEN name IN ('followups.reminded', 'followups.escalated') THEN {ROLE} IN ('reminder', 'keeper')
     WHEN name IN ('referrals.expired', 'referrals.exhausted') THEN {ROLE} IN ('router', 'keeper')
     WHEN name IN ('referrals.accepted', 'referrals.declined') THEN {ROLE} = 'partner'
-    WHEN name = 'accounts.user_invited' THEN {ROLE} IN ('admin', 'keeper', 'visitor')
+    WHEN name = 'accounts.user_invited' THEN {ROLE} IN ('admin', 'supervisor', 'keeper', 'visitor')
     WHEN name = 'accounts.user_deactivated' THEN {ROLE} IN ('admin', 'keeper')
     ELSE true END"""
 # A grant is read by whom it names, by who gave it, by who reaches its record, and by machines that pick recipients.

@@ -172,6 +172,8 @@ def search_and_settle(house, canary):
     for _ in range(2):
         supervisor.ask("POST", "/search", 200, search_id=str(new_id()), text=canary("SearchIn.text"))
     supervisor.ask("POST", f"/alerts/{new_id()}/settlement", 404, note=canary("SettleIn.note"))
+    lost = {"approval_id": str(new_id()), "kind": "factor_reset", "subject_id": str(supervisor.user.id)}
+    supervisor.ask("POST", "/approvals", 403, **lost, reason=canary("ApprovalIn.reason"))  # no token asks for this
 
 
 def signed_in(stack, user):

@@ -120,7 +120,7 @@ EVENTS_WRITTEN = f"""{_ME} IS NOT NULL AND CASE
     WHEN name IN ('followups.reminded', 'followups.escalated') THEN {_ROLE} IN ('reminder', 'keeper')
     WHEN name IN ('referrals.expired', 'referrals.exhausted') THEN {_ROLE} IN ('router', 'keeper')
     WHEN name IN ('referrals.accepted', 'referrals.declined') THEN {_ROLE} = 'partner'
-    WHEN name = 'accounts.user_invited' THEN {_ROLE} IN ('admin', 'keeper', 'visitor')
+    WHEN name = 'accounts.user_invited' THEN {_ROLE} IN ('admin', 'supervisor', 'keeper', 'visitor')
     WHEN name = 'accounts.user_deactivated' THEN {_ROLE} IN ('admin', 'keeper')
     ELSE true END"""
 # Who sees a record may end what lets others see it; grants name records of many slices, so the rule stands here.
