@@ -48,6 +48,7 @@ from helpline.keys.services.locking import lock_keys, open_keys
 from helpline.oversight.gateways import read_witness_file
 from helpline.oversight.services import verifying
 from helpline.reference.services import load_reference
+from helpline.retention.services import ledger
 from helpline.settings import ROOT, Settings, SettingsError, load_settings
 
 # By name, since the application stands above its commands.
@@ -60,7 +61,7 @@ def init_cli(app: Flask) -> None:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     ours = (
         import_calls, verify_audit, create_admin, load_reference_command, make_key_shares, lock_keys_command,
-        open_keys_command, rotate_keys, remove_factors_command,
+        open_keys_command, rotate_keys, remove_factors_command, replay_erasures, compare_erasures,
     )  # fmt: skip
     for command in ours:
         app.cli.add_command(command)
@@ -203,6 +204,7 @@ def prepare() -> None:
             click.echo("The keys are locked: what needs them waits. Two key holders open them with open-keys.")
             return
         install_context_key(settings.database_owner_url)
+        _replay()
         _load_reference()
         if settings.demo and not settings.production:
             load_demo(settings.embedded_path / ACCOUNTS)
@@ -230,6 +232,34 @@ def load_reference_command() -> None:
     """Bring places, reasons and holidays up to date with the files that ship; needs DATABASE_OWNER_URL."""
     with _as_owner():
         _load_reference()
+
+
+@main.command("replay-erasures", with_appcontext=False)
+def replay_erasures() -> None:
+    """Erase again, after a restore, what the ledger says was erased; `prepare` does so too. Needs DATABASE_OWNER_URL."""
+    with _as_owner():
+        _replay(told=True)
+
+
+def _replay(*, told: bool = False) -> None:
+    done, held = ledger.replay()
+    if told or done:
+        click.echo(f"{done} erasures of the ledger done in this database.")
+    if held:
+        click.echo(f"{held} are not: a legal hold keeps what they name. Lift it, or let it stand.")
+
+
+@main.command("compare-erasures", with_appcontext=False)
+def compare_erasures() -> None:
+    """Say whether the ledger of erasures and the database tell the same; ends with 1 otherwise."""
+    with ScriptInfo(app_import_path=WORKER_APP).load_app().app_context():
+        try:
+            state = ledger.compare()
+        finally:
+            db.engine.dispose()
+    for sentence in ledger.sentences(state):
+        click.echo(sentence)
+    raise SystemExit(0 if state.whole else 1)
 
 
 @main.command("create-admin", with_appcontext=False)

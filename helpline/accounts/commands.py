@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from helpline.accounts.vocabulary import ApprovalKind
 from helpline.foundation.access.permissions import Role
@@ -71,6 +72,17 @@ class Ask:
     approval_id: uuid.UUID
     kind: ApprovalKind
     subject_id: uuid.UUID
+    reason: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AskErasure:
+    """The erasure of a record. `detail`: what it is and what goes with it, in codes and numbers."""
+
+    approval_id: uuid.UUID
+    centre_id: uuid.UUID
+    record_id: uuid.UUID
+    detail: dict[str, Any]
     reason: str = field(repr=False)
 
 

@@ -51,13 +51,13 @@ class FactorChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalMoved(Event):
-    """Something that needs two people was asked for, decided, stopped or done. `subject_id`: whom it is about."""
+    """Something that needs two people was asked for, decided, stopped or done. `subject_id`: whom it is about, if any."""
 
     name: ClassVar[str] = "accounts.approval_moved"
     approval_id: uuid.UUID
     centre_id: uuid.UUID
     kind: str
-    subject_id: uuid.UUID
+    subject_id: uuid.UUID | None
     requested_by: uuid.UUID
     state: str
     not_before: datetime | None = None

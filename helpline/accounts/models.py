@@ -170,12 +170,15 @@ class Factor(Sealed, Model):
 class Approval(Sealed, Model):
     """What one person asks for and another decides. What was decided, stopped or done stays so.
 
-    `subject_id`: whom it is about, neither of the two. `not_before`: when what was approved is carried out.
+    `subject_id`: whom it is about, neither of the two; `record_id`: the record, where it is about one.
+    `not_before`: when what was approved is carried out.
     """
 
     __tablename__ = "approvals"
     __table_args__ = (
-        CheckConstraint("kind IN ('admin_role', 'factor_reset')", name="kind"),
+        CheckConstraint("kind IN ('admin_role', 'factor_reset', 'erasure')", name="kind"),
+        CheckConstraint("num_nonnulls(subject_id, record_id) = 1", name="about_one"),
+        CheckConstraint("(kind = 'erasure') = (record_id IS NOT NULL)", name="about_record"),
         CheckConstraint("decision IN ('approved', 'declined')", name="decision"),
         CheckConstraint("num_nulls(decision, decided_by, decided_at) IN (0, 3)", name="decided_whole"),
         CheckConstraint("(not_before IS NOT NULL) = (decision IS NOT DISTINCT FROM 'approved')", name="begins"),
@@ -190,12 +193,14 @@ class Approval(Sealed, Model):
             "ix_approvals_not_before", "not_before", postgresql_where=text("spent_at IS NULL AND stopped_at IS NULL")
         ),
         Index("ix_approvals_subject_id", "subject_id"),
+        Index("ix_approvals_record_id", "record_id", postgresql_where=text("record_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
     kind: Mapped[str]
-    subject_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    subject_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    record_id: Mapped[uuid.UUID | None]
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
     reason_sealed: Mapped[bytes | None] = sealed_column()
     reason = sealed_text("reason_sealed")

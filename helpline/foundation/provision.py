@@ -14,7 +14,7 @@ from helpline.foundation.access.rows import hmac_pads
 from helpline.foundation.crypto.keyring import ring
 from helpline.settings import SettingsError
 
-OWNER, WEB, WORKER, RELAY, SEARCH, BACKUP, ROTATOR = (
+OWNER, WEB, WORKER, RELAY, SEARCH, BACKUP, ROTATOR, ERASER = (
     "helpline_owner",
     "helpline_web",
     "helpline_worker",
@@ -22,6 +22,7 @@ OWNER, WEB, WORKER, RELAY, SEARCH, BACKUP, ROTATOR = (
     "helpline_search",
     "helpline_backup",
     "helpline_rotator",
+    "helpline_eraser",
 )
 PLAIN: LiteralString = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT"
 SERVER_VERSION = 180000
@@ -58,13 +59,14 @@ def prepare_database(  # noqa: PLR0917  # one address for each login
         for role, url in logins.items():
             _make_role(connection, role, PLAIN + " NOBYPASSRLS", unquote(urlsplit(url).password or ""))
         _make_role(connection, BACKUP, PLAIN + " BYPASSRLS", "")
-        # Nobody logs in as it: the worker steps down to it (SET LOCAL ROLE) to wrap keys anew, and reads nothing else.
-        _make_role(connection, ROTATOR, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT", "")
-        connection.execute(
-            sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(
-                sql.Identifier(ROTATOR), sql.Identifier(WORKER)
+        # Nobody logs in as these: the worker steps down to them (SET LOCAL ROLE) to wrap keys anew, and to destroy them.
+        for narrow in (ROTATOR, ERASER):
+            _make_role(connection, narrow, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT", "")
+            connection.execute(
+                sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(
+                    sql.Identifier(narrow), sql.Identifier(WORKER)
+                )
             )
-        )
         _make_database(connection, database, template)
 
 

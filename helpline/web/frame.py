@@ -35,6 +35,7 @@ _RAIL = {
     "alerts": ("oversight.alerts", _l("Alerts"), "find"),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
     "keys": ("keys.keys", _l("Keys"), "settings"),
+    "keeping": ("retention.list_due", _l("Keeping"), "audit"),
     "overrides": ("privacy.list_overrides", _l("Overrides"), "audit"),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
@@ -52,9 +53,10 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
         "alerts",
         "overrides",
         "approvals",
+        "keeping",
     ),
-    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "matrix", "keys"),
-    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "matrix"),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "keeping", "matrix", "keys"),
+    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "keeping", "matrix"),
 }
 _ALSO = {"call": ("calls.write", "calls.log_call"), "cases": ("cases.open_case",)}  # pages of an entry elsewhere
 ROLE_LABELS = {

@@ -93,6 +93,9 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "approval:decide": _l("Decide what needs two people"), "reference:read": _l("Use places and reasons"),
         "account:own": _l("Keep their own account"), "keys:lock": _l("Lock the keys in an emergency"),
         "keys:rotate": _l("Renew the master key"), "person:search": _l("Search for people"),
+        "retention:read": _l("See what is due, held and erased"), "retention:edit": _l("Say how long things are kept"),
+        "retention:review": _l("Decide what is kept longer, ask for an erasure"),
+        "hold:set": _l("Hold records, lift holds"), "erasure:carry": _l("Erase what two people agreed on"),
     },
     "field_group": {
         "child_identity": _l("Who the child is"), "contact": _l("Phone and contact"),
@@ -117,7 +120,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "locker": _l("By the prepared link"), "rotator": _l("Renewal of the master key"),
         "messenger": _l("Messages"), "importer": _l("Old logs"), "notary": _l("Seal of the audit"),
         "watcher": _l("Watch over reading"), "keeper": _l("Set-up"),
-        "searcher": _l("Search"),
+        "searcher": _l("Search"), "eraser": _l("Erasure"),
     },
 }  # fmt: skip
 

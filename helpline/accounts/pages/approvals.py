@@ -27,7 +27,9 @@ __all__ = ["pages"]
 KINDS = {
     ApprovalKind.ADMIN_ROLE.value: _l("Make somebody an administrator"),
     ApprovalKind.FACTOR_RESET.value: _l("Take away a lost second step"),
+    ApprovalKind.ERASURE.value: _l("Erase a record"),
 }
+ASKED_HERE = (ApprovalKind.ADMIN_ROLE.value, ApprovalKind.FACTOR_RESET.value)
 STATES = {
     ApprovalState.ASKED: _l("waits for a second person"), ApprovalState.APPROVED: _l("approved, waits for its time"),
     ApprovalState.DECLINED: _l("declined"), ApprovalState.STOPPED: _l("stopped"),
@@ -76,7 +78,7 @@ def _draw_ask(problem: Exception | None = None) -> str:
     if ctx.actor.centre_id is None:
         raise NotFound("centre")
     asked = request.values.get("kind", ApprovalKind.FACTOR_RESET.value)
-    kind = asked if asked in KINDS else ApprovalKind.FACTOR_RESET.value
+    kind = asked if asked in ASKED_HERE else ApprovalKind.FACTOR_RESET.value
     wanted = UserStatus.ACTIVE, UserStatus.DEACTIVATED if kind == ApprovalKind.ADMIN_ROLE else UserStatus.INVITED
     people = [
         (user.id, user.name) for user in queries.list_users(ctx.actor.centre_id)
