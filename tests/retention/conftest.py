@@ -1,5 +1,3 @@
-from contextlib import contextmanager
-
 import psycopg
 import pytest
 
@@ -30,13 +28,17 @@ def rows(database_urls):
 
 
 @pytest.fixture
-def ledger(app, tmp_path):
-    """A ledger of this test's own, in its file."""
+def ledger(app, tmp_path, rows):
+    """A ledger of this test's own, in its file; afterwards nothing is left that another test's would be told of."""
     before = port._Port.ledger, port._Port.backup_days
     path = tmp_path / "erasures"
     port.install(LedgerFile(path), 30)
     yield path
     port._Port.ledger, port._Port.backup_days = before
+    rows(
+        "UPDATE approvals SET stopped_by = requested_by, stopped_at = now()"
+        " WHERE kind = 'erasure' AND spent_at IS NULL AND stopped_at IS NULL"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -56,22 +58,6 @@ def at_worker(worker_app):
             return deed(*args)
 
     return do
-
-
-@pytest.fixture
-def at_owner(settings):
-    """`with at_owner(): …`: at the login of the owner of the tables, as `prepare` is."""
-
-    @contextmanager
-    def enter():
-        app = create_app(settings, database_role="owner")
-        before = port._Port.ledger
-        with app.app_context():
-            yield
-            db.engine.dispose()
-        port._Port.ledger = before
-
-    return enter
 
 
 @pytest.fixture

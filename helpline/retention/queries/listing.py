@@ -70,7 +70,7 @@ def find_rule(centre_id: uuid.UUID, kind: RuleKind) -> RetentionRule | None:
 # What is due
 
 
-def list_centreids_of() -> Sequence[uuid.UUID]:
+def list_centre_ids() -> Sequence[uuid.UUID]:
     return db.session.scalars(select(Centre.id).order_by(Centre.id)).all()
 
 
