@@ -198,7 +198,7 @@ def prepare() -> None:
         _prepare_database(settings)
     if not settings.keys_path.exists() and not settings.production:
         _make_keys(settings, generated=True)
-    with _as_owner():
+    with _application():
         upgrade()
         if not keyring.is_open():
             click.echo("The keys are locked: what needs them waits. Two key holders open them with open-keys.")
@@ -211,9 +211,9 @@ def prepare() -> None:
 
 
 @contextmanager
-def _as_owner() -> Iterator[None]:
-    """The application, connected as the owner of the tables, while the block runs."""
-    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+def _application(name: str = OWNER_APP) -> Iterator[None]:
+    """The application, connected as the owner of the tables or as a worker, while the block runs."""
+    with ScriptInfo(app_import_path=name).load_app().app_context():
         try:
             yield
         finally:
@@ -230,33 +230,27 @@ def _load_reference() -> None:
 @main.command("load-reference", with_appcontext=False)
 def load_reference_command() -> None:
     """Bring places, reasons and holidays up to date with the files that ship; needs DATABASE_OWNER_URL."""
-    with _as_owner():
+    with _application():
         _load_reference()
 
 
 @main.command("replay-erasures", with_appcontext=False)
 def replay_erasures() -> None:
-    """Erase again, after a restore, what the ledger says was erased; `prepare` does so too. Needs DATABASE_OWNER_URL."""
-    with _as_owner():
-        _replay(told=True)
+    """Erase again, after a restore, what the ledger says; `prepare` does so too. Needs DATABASE_OWNER_URL."""
+    with _application():
+        _replay()
 
 
-def _replay(*, told: bool = False) -> None:
-    done, held = ledger.replay()
-    if told or done:
-        click.echo(f"{done} erasures of the ledger done in this database.")
-    if held:
-        click.echo(f"{held} are not: a legal hold keeps what they name. Lift it, or let it stand.")
+def _replay() -> None:
+    for sentence in ledger.sentences_of_replay(*ledger.replay()):
+        click.echo(sentence)
 
 
 @main.command("compare-erasures", with_appcontext=False)
 def compare_erasures() -> None:
     """Say whether the ledger of erasures and the database tell the same; ends with 1 otherwise."""
-    with ScriptInfo(app_import_path=WORKER_APP).load_app().app_context():
-        try:
-            state = ledger.compare()
-        finally:
-            db.engine.dispose()
+    with _application(WORKER_APP):
+        state = ledger.compare()
     for sentence in ledger.sentences(state):
         click.echo(sentence)
     raise SystemExit(0 if state.whole else 1)
@@ -273,7 +267,7 @@ def create_admin(code: str, centre_name: str, country: str, name: str, email: st
 
     Prints the link at which they choose their password; needs DATABASE_OWNER_URL.
     """
-    with _as_owner():
+    with _application():
         try:
             with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
                 known = find_centre_by_code(code)
@@ -295,7 +289,7 @@ def remove_factors_command(login: str) -> None:
 
     Every session of theirs ends, and they are told by mail. Needs DATABASE_OWNER_URL.
     """
-    with _as_owner():
+    with _application():
         try:
             with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
                 user = find_login(login)
@@ -357,13 +351,11 @@ def import_calls(
 @click.option("--entry", "entry_id", type=click.UUID, help="Prove that this entry stands under the last checkpoint.")
 def verify_audit(witness: Path | None, entry_id: uuid.UUID | None) -> None:
     """Prove that nothing in the audit was edited, removed, reordered, inserted or forked; ends with 1 otherwise."""
-    with ScriptInfo(app_import_path=WORKER_APP).load_app().app_context():
+    with _application(WORKER_APP):
         try:
             wrong = _prove(entry_id) if entry_id else _verify(witness)
         except (Invalid, NotFound, OSError) as problem:
             raise click.ClickException(_say(problem) if isinstance(problem, HelplineError) else str(problem)) from None
-        finally:
-            db.engine.dispose()
     raise SystemExit(wrong)
 
 

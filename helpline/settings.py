@@ -69,7 +69,7 @@ class Settings:
     erasure_ledger_path: Path = _option(
         "HELPLINE_ERASURE_LEDGER",
         Path(),
-        "what was erased, ids and times alone, kept apart from the database and its backups; empty: beside the key ring,"
+        "what was erased, ids and times alone, kept apart from the database and its backups; empty: beside the keys,"
         " NAME.erasures",
     )
     backup_days: int = _option(

@@ -115,7 +115,7 @@ class Case(Sealed, Model):
         return self.status == CaseStatus.OPEN
 
     def expect(self, version: int) -> None:
-        """Raise Conflict("erased") for what is, Conflict("stale") if someone has changed it since `version` was read."""
+        """Raise Conflict("stale") if someone has changed the case since `version` was read, Conflict("erased")."""
         if self.erased_at is not None:
             raise Conflict("erased")
         if self.version != version:

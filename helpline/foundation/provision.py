@@ -59,7 +59,7 @@ def prepare_database(  # noqa: PLR0917  # one address for each login
         for role, url in logins.items():
             _make_role(connection, role, PLAIN + " NOBYPASSRLS", unquote(urlsplit(url).password or ""))
         _make_role(connection, BACKUP, PLAIN + " BYPASSRLS", "")
-        # Nobody logs in as these: the worker steps down to them (SET LOCAL ROLE) to wrap keys anew, and to destroy them.
+        # Nobody logs in as these: the worker steps down to them (SET LOCAL ROLE) to wrap keys anew, to destroy them.
         for narrow in (ROTATOR, ERASER):
             _make_role(connection, narrow, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT", "")
             connection.execute(

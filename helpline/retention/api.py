@@ -21,7 +21,7 @@ from helpline.retention.schemas import (
     RulesOut,
 )
 from helpline.retention.services import deciding, showing
-from helpline.retention.vocabulary import RecordKind, RecordView, Rule
+from helpline.retention.vocabulary import RecordView, Rule
 from helpline.web.api import ApiBlueprint, Problem
 from helpline.web.guard import acting, guard
 
@@ -75,7 +75,7 @@ def set_hold(command: SetHold) -> RecordView:
     """Keep a record, what tells of it and what hangs on it, until somebody lifts the hold."""
     ctx = acting()
     deciding.set_hold(ctx, command)
-    return deciding.see_record(ctx, command.kind, command.record_id)
+    return deciding.see_record(ctx, command.record_id)
 
 
 @api.post("/retention/holds/<uuid:hold_id>/lift")
@@ -88,26 +88,26 @@ def lift_hold(hold_id: uuid.UUID) -> None:
     deciding.lift_hold(acting(), hold_id)
 
 
-@api.get("/retention/<any(call,case,person):kind>/<uuid:record_id>")
+@api.get("/retention/records/<uuid:record_id>")
 @guard(Permission.RETENTION_REVIEW)
 @api.response(200, RecordStateOut)
 @api.alt_response(404, schema=Problem, description="No such record in reach")
-def read_record(kind: str, record_id: uuid.UUID) -> RecordView:
+def read_record(record_id: uuid.UUID) -> RecordView:
     """What would go with a record, what would stay, and what stands in the way."""
-    return deciding.see_record(acting(), RecordKind(kind), record_id)
+    return deciding.see_record(acting(), record_id)
 
 
-@api.post("/retention/<any(call,case,person):kind>/<uuid:record_id>/keep")
+@api.post("/retention/records/<uuid:record_id>/keep")
 @guard(Permission.RETENTION_REVIEW)
 @api.arguments(KeepIn)
 @api.response(200, RecordStateOut)
 @api.alt_response(404, schema=Problem, description="Not on the list of what is due")
 @api.alt_response(409, schema=Problem, description="Its erasure is asked for")
-def keep(given: dict[str, Any], kind: str, record_id: uuid.UUID) -> RecordView:
+def keep(given: dict[str, Any], record_id: uuid.UUID) -> RecordView:
     """Keep what is due longer, with a reason."""
     ctx = acting()
-    deciding.keep(ctx, Keep(RecordKind(kind), record_id, **given))
-    return deciding.see_record(ctx, RecordKind(kind), record_id)
+    deciding.keep(ctx, Keep(record_id, **given))
+    return deciding.see_record(ctx, record_id)
 
 
 @api.post("/retention/proposals")
@@ -120,7 +120,7 @@ def propose(command: Propose) -> RecordView:
     """Ask that a record be erased; another person decides under approvals."""
     ctx = acting()
     deciding.propose(ctx, command)
-    return deciding.see_record(ctx, command.kind, command.record_id)
+    return deciding.see_record(ctx, command.record_id)
 
 
 @api.get("/retention/erasures")

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from helpline.retention.vocabulary import RecordKind, RuleKind, Why
+from helpline.retention.vocabulary import RuleKind, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,6 @@ class SetHold:
     """Keep a record whatever the rules say. `hold_id` is the form's: the same twice is once."""
 
     hold_id: uuid.UUID
-    kind: RecordKind
     record_id: uuid.UUID
     reason: str = field(repr=False)
 
@@ -30,7 +29,6 @@ class SetHold:
 class Keep:
     """Keep what is due until then."""
 
-    kind: RecordKind
     record_id: uuid.UUID
     until: datetime
     reason: str = field(repr=False)
@@ -41,7 +39,6 @@ class Propose:
     """Ask that a record be erased. `approval_id` is the form's: asking twice by one id is asking once."""
 
     approval_id: uuid.UUID
-    kind: RecordKind
     record_id: uuid.UUID
     why: Why
     reason: str = field(repr=False)

@@ -33,7 +33,7 @@ class LedgerFile:
         self._path = path
 
     def read(self) -> Ledger:
-        """All entries, up to the first that is not as it was written. A last line that a power cut left half is no entry."""
+        """All entries, up to the first that is not as it was written; a last line that was left half is none."""
         try:
             return _parsed(self._path.read_bytes())[0]
         except FileNotFoundError:
@@ -100,7 +100,7 @@ def _mac(previous: str, body: bytes) -> str:
 
 
 def _entry(body: dict[str, Any]) -> LedgerEntry:
-    reach = Reach(*(_ids(body[name]) for name in ("calls", "cases", "persons")))
+    reach = Reach(_ids(body["calls"]), _ids(body["cases"]), _ids(body["persons"]))
     return LedgerEntry(
         body["n"], uuid.UUID(body["id"]), uuid.UUID(body["centre"]), RecordKind(body["kind"]),
         uuid.UUID(body["record"]), Why(body["why"]), datetime.fromisoformat(body["at"]), reach,

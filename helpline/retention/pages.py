@@ -5,13 +5,14 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
-from helpline.foundation.i18n import format_date, format_when
+from helpline.foundation.i18n import format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.retention.commands import Keep
@@ -30,7 +31,7 @@ from helpline.retention.schemas import (
     RuleOut,
 )
 from helpline.retention.services import deciding, showing
-from helpline.retention.vocabulary import Hindrance, RecordKind, RuleKind
+from helpline.retention.vocabulary import Hindrance, RuleKind
 from helpline.web.errors import SENTENCES
 from helpline.web.forms import posted, refused
 from helpline.web.guard import acting, guard
@@ -38,7 +39,8 @@ from helpline.web.guard import acting, guard
 pages = Blueprint("retention", __name__, template_folder="templates")
 RULES = {
     RuleKind.CALL: _l("Calls without a case"), RuleKind.CASE: _l("Closed cases, with their people and referrals"),
-    RuleKind.DRAFT: _l("Calls begun and not saved"), RuleKind.IMPORT_FILE: _l("Files of old logs and their rejected rows"),
+    RuleKind.DRAFT: _l("Calls begun and not saved"),
+    RuleKind.IMPORT_FILE: _l("Files of old logs and their rejected rows"),
     RuleKind.MESSAGE: _l("Messages and mail"), RuleKind.SESSION: _l("Sessions that are over"),
 }  # fmt: skip
 HINDRANCES = {
@@ -48,7 +50,7 @@ HINDRANCES = {
     Hindrance.HELD: _l("It is held. Whoever answers for the hold must lift it first."),
     Hindrance.ASKED: _l("Its erasure is asked for already and waits for a second person, or for its time."),
 }
-SENTENCES.update({code.value: lambda code=code: str(HINDRANCES[code]) for code in Hindrance if code != "erased"})
+SENTENCES.update({code.value: label.__str__ for code, label in HINDRANCES.items() if code is not Hindrance.ERASED})
 SENTENCES.update(
     {
         "lifted_already": lambda: _("Somebody has lifted this hold already."),
@@ -123,7 +125,7 @@ def list_erasures() -> str:
 
 
 def _day(day: date) -> str:
-    return format_date(day, "d MMMM y")
+    return str(format_date(day, "d MMMM y"))
 
 
 def _draw_rules(problem: Exception | None = None) -> str:
@@ -159,9 +161,9 @@ def set_rule() -> Response:
     return redirect(url_for(".list_rules"), 303)
 
 
-def _draw_record(problem: Exception | None = None, *, kind: str, record_id: uuid.UUID) -> str:
+def _draw_record(problem: Exception | None = None, *, record_id: uuid.UUID) -> str:
     ctx = acting()
-    view = deciding.see_record(ctx, RecordKind(kind), record_id)
+    view = deciding.see_record(ctx, record_id)
     it = RecordStateOut().dump(view) | {
         "in_the_way": [str(HINDRANCES[each]) for each in view.hindrances],
         "since": format_date(view.began_at, "d MMMM y") if view.began_at else "",
@@ -175,34 +177,34 @@ def _draw_record(problem: Exception | None = None, *, kind: str, record_id: uuid
     )  # fmt: skip
 
 
-@pages.get("/retention/<any(call,case,person):kind>/<uuid:record_id>")
+@pages.get("/retention/records/<uuid:record_id>")
 @guard(Permission.RETENTION_REVIEW)
-def show_record(kind: str, record_id: uuid.UUID) -> str:
+def show_record(record_id: uuid.UUID) -> str:
     """One record: what would go with it, what would stay, and what stands in the way."""
-    return _draw_record(kind=kind, record_id=record_id)
+    return _draw_record(record_id=record_id)
 
 
-@pages.post("/retention/<any(call,case,person):kind>/<uuid:record_id>/keep")
+@pages.post("/retention/records/<uuid:record_id>/keep")
 @guard(Permission.RETENTION_REVIEW, retry=_draw_record)
-def keep(kind: str, record_id: uuid.UUID) -> Response:
+def keep(record_id: uuid.UUID) -> Response:
     """Keep what is due longer."""
-    deciding.keep(acting(), Keep(RecordKind(kind), record_id, **KeepIn().load(posted())))
-    return redirect(url_for(".show_record", kind=kind, record_id=record_id), 303)
+    deciding.keep(acting(), Keep(record_id, **KeepIn().load(posted())))
+    return redirect(url_for(".show_record", record_id=record_id), 303)
 
 
-@pages.post("/retention/<any(call,case,person):kind>/<uuid:record_id>/hold")
+@pages.post("/retention/records/<uuid:record_id>/hold")
 @guard(Permission.HOLD_SET, retry=_draw_record)
-def set_hold(kind: str, record_id: uuid.UUID) -> Response:
+def set_hold(record_id: uuid.UUID) -> Response:
     """Keep it whatever the rules say."""
-    deciding.set_hold(acting(), HoldIn().load(posted() | {"kind": kind, "record_id": str(record_id)}))
-    return redirect(url_for(".show_record", kind=kind, record_id=record_id), 303)
+    deciding.set_hold(acting(), HoldIn().load(posted() | {"record_id": str(record_id)}))
+    return redirect(url_for(".show_record", record_id=record_id), 303)
 
 
-@pages.post("/retention/<any(call,case,person):kind>/<uuid:record_id>/propose")
+@pages.post("/retention/records/<uuid:record_id>/propose")
 @guard(Permission.RETENTION_REVIEW, retry=_draw_record, fresh=True)
-def propose(kind: str, record_id: uuid.UUID) -> Response:
+def propose(record_id: uuid.UUID) -> Response:
     """Ask that it be erased."""
-    form = posted() | {"kind": kind, "record_id": str(record_id)}
+    form = posted() | {"record_id": str(record_id)}
     approval = deciding.propose(acting(), ProposeIn().load(form))
     return redirect(url_for("accounts.show_approval", approval_id=approval.id), 303)
 
@@ -212,4 +214,4 @@ def propose(kind: str, record_id: uuid.UUID) -> Response:
 def lift_hold(hold_id: uuid.UUID) -> Response:
     """Let the rules count for it again."""
     hold = deciding.lift_hold(acting(), hold_id)
-    return redirect(url_for(".show_record", kind=hold.record_kind, record_id=hold.record_id), 303)
+    return redirect(url_for(".show_record", record_id=hold.record_id), 303)

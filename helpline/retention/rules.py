@@ -1,7 +1,7 @@
 """How long things are kept, when an erasure is complete, and what is destroyed with a record: pure.
 
-DEFAULTS are this project's, to be replaced by what a country's law or the helpline's own policy says; docs/retention.md gives
-the reasons. FATES is written by hand: a sealed column that is not in it fails tests/architecture/test_fates.py.
+DEFAULTS are this project's, to be replaced by what a country's law or the helpline's own policy says; docs/retention.md
+gives the reasons. FATES is written by hand: a sealed column that is not in it fails tests/architecture/test_fates.py.
 """
 
 import calendar
@@ -34,7 +34,7 @@ def backups_end(erased_at: datetime, backup_days: int) -> date:
 
 
 def complete_on(erased_at: datetime, backup_days: int, retired_at: datetime | None) -> date | None:
-    """From when on nothing in a backup opens it: its backups are too old, and the master key that wrapped it is gone."""
+    """From when on nothing in a backup opens it: backups are too old, and the master key of then is gone."""
     if retired_at is None:
         return None
     return max(backups_end(erased_at, backup_days), retired_at.date())

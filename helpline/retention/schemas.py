@@ -40,7 +40,6 @@ class HoldIn(In):
     group = G.CASE_ADMINISTRATION
 
     hold_id = f.UUID(required=True)
-    kind = f.Enum(v.RecordKind, by_value=True, required=True)
     record_id = f.UUID(required=True)
     reason = f.String(required=True, validate=WORDS, metadata=STORY)
 
@@ -68,7 +67,6 @@ class ProposeIn(In):
     group = G.CASE_ADMINISTRATION
 
     approval_id = f.UUID(required=True)
-    kind = f.Enum(v.RecordKind, by_value=True, required=True)
     record_id = f.UUID(required=True)
     why = f.Enum(v.Why, by_value=True, required=True)
     reason = f.String(required=True, validate=WORDS, metadata=STORY)
@@ -169,7 +167,7 @@ class RecordStateOut(RecordOut):
 
 
 class ErasureOut(RecordOut):
-    """What was erased. `complete_on`: from when on backups are rid of it too; null until an older master key is gone."""
+    """What was erased. `complete_on`: from when on backups are rid of it; null until the older master key is gone."""
 
     kind = "erasure"
     group = G.CASE_ADMINISTRATION

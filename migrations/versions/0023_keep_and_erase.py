@@ -51,7 +51,8 @@ MOVED_BEFORE = f"""CASE WHEN stopped_at IS NOT NULL THEN stopped_by = {ME} AND (
 HELD = """
 CREATE FUNCTION app.held(wanted uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public AS $$
-    SELECT EXISTS (SELECT 1 FROM legal_holds WHERE record_id = wanted AND lifted_at IS NULL) $$;
+    SELECT app.actor() IS NOT NULL
+        AND EXISTS (SELECT 1 FROM legal_holds WHERE record_id = wanted AND lifted_at IS NULL) $$;
 """
 CARRY_OUT = """
 CREATE OR REPLACE FUNCTION app.carry_out(wanted uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
@@ -355,10 +356,9 @@ def downgrade() -> None:
     op.create_check_constraint("kind", "approvals", "kind IN ('admin_role', 'factor_reset')")
     op.drop_column("approvals", "record_id")
     op.alter_column("approvals", "subject_id", nullable=False)
-    for table in READS:
+    for table, columns in READS.items():
         op.execute(f"DROP POLICY {table}_erased ON {table}")
         op.execute(f"REVOKE ALL ON {table} FROM helpline_eraser")
-        columns = ", ".join({*READS[table].split(", ")})
         op.execute(f"REVOKE SELECT ({columns}) ON {table} FROM helpline_eraser")
         if table in WRITES:
             op.execute(f"REVOKE UPDATE ({WRITES[table]}) ON {table} FROM helpline_eraser")

@@ -30,6 +30,7 @@ IN_THE_HOUSE = FLOOR | {"admin"}
 RUNS_CENTRE = frozenset({"supervisor", "admin"})
 SEES_MAIL = SUPERVISORS | {"admin"}
 ADMIN = frozenset({"admin"})
+CENTRES_SUPERVISOR = frozenset({"supervisor"})
 AUDITOR = frozenset({"auditor"})
 
 DOORS = {
@@ -93,14 +94,20 @@ DOORS = {
         imports.take_step api_imports.list_imports api_imports.upload api_imports.read_import api_imports.discard
         api_imports.set_mapping api_imports.take_step""",
     RUNS_CENTRE | AUDITOR: """
-        accounts.list_approvals accounts.show_approval api_accounts.list_approvals api_accounts.get_approval""",
+        accounts.list_approvals accounts.show_approval api_accounts.list_approvals api_accounts.get_approval
+        retention.list_due retention.list_holds retention.list_erasures retention.list_rules
+        api_retention.list_due api_retention.list_holds api_retention.list_erasures api_retention.list_rules""",
+    CENTRES_SUPERVISOR: """
+        retention.show_record retention.keep retention.set_hold retention.lift_hold retention.propose
+        api_retention.read_record api_retention.keep api_retention.set_hold api_retention.lift_hold
+        api_retention.propose""",
     SEES_MAIL: """
         notifications.deliveries notifications.resolve notifications.mailbox api_notifications.list_deliveries
         api_notifications.resolve_delivery""",
     ADMIN: """
         accounts.centre accounts.edit_centre accounts.show_team accounts.edit_team accounts.new_team
         accounts.create_team accounts.list_users accounts.show_user accounts.edit_user accounts.deactivate_user
-        keys.keys keys.rotate keys.retire keys.make_link keys.end_link
+        retention.set_rule api_retention.set_rule keys.keys keys.rotate keys.retire keys.make_link keys.end_link
         accounts.invite_again accounts.reactivate_user accounts.new_user accounts.invite_user
         api_accounts.create_team api_accounts.edit_team api_accounts.edit_centre api_accounts.invite_user
         api_accounts.get_user api_accounts.edit_user api_accounts.deactivate_user api_accounts.invite_again
@@ -237,7 +244,7 @@ FRESH = {
     "accounts.ask_approval", "accounts.decide_approval", "api_accounts.ask_approval", "api_accounts.decide_approval",
     "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
     "imports.rejects", "imports.unknown", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
-    "api_privacy.break_glass",
+    "api_privacy.break_glass", "retention.propose", "api_retention.propose",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
 from helpline.retention.commands import Keep, Propose, SetHold
 from helpline.retention.services import deciding
-from helpline.retention.vocabulary import RecordKind, Why
+from helpline.retention.vocabulary import Why
 from tests.factories.accounts import MadeUser
 
 WHY = "Sokha wrote to us and asked for it."
@@ -28,9 +28,9 @@ def close_case(supervisor: MadeUser, case_id: uuid.UUID) -> None:
         closing.close_case(ctx, CloseCase(case_id, version, CloseReason.GOALS_MET, "Sokha is well."))
 
 
-def hold(supervisor: MadeUser, kind: RecordKind, record_id: uuid.UUID) -> uuid.UUID:
+def hold(supervisor: MadeUser, record_id: uuid.UUID) -> uuid.UUID:
     with unit_of_work(supervisor.ctx()) as ctx:
-        return deciding.set_hold(ctx, SetHold(new_id(), kind, record_id, "A court may ask for Sokha's story.")).id
+        return deciding.set_hold(ctx, SetHold(new_id(), record_id, "A court may ask for Sokha's story.")).id
 
 
 def lift(supervisor: MadeUser, hold_id: uuid.UUID) -> None:
@@ -38,15 +38,15 @@ def lift(supervisor: MadeUser, hold_id: uuid.UUID) -> None:
         deciding.lift_hold(ctx, hold_id)
 
 
-def keep(supervisor: MadeUser, kind: RecordKind, record_id: uuid.UUID, days: int = 100) -> None:
+def keep(supervisor: MadeUser, record_id: uuid.UUID, days: int = 100) -> None:
     with unit_of_work(supervisor.ctx()) as ctx:
-        deciding.keep(ctx, Keep(kind, record_id, ctx.now + timedelta(days=days), "Sokha may come back."))
+        deciding.keep(ctx, Keep(record_id, ctx.now + timedelta(days=days), "Sokha may come back."))
 
 
-def propose(supervisor: MadeUser, kind: RecordKind, record_id: uuid.UUID, why: Why = Why.REQUEST) -> uuid.UUID:
+def propose(supervisor: MadeUser, record_id: uuid.UUID, why: Why = Why.REQUEST) -> uuid.UUID:
     """The id of the approval."""
     with unit_of_work(supervisor.ctx()) as ctx:
-        return deciding.propose(ctx, Propose(new_id(), kind, record_id, why, WHY)).id
+        return deciding.propose(ctx, Propose(new_id(), record_id, why, WHY)).id
 
 
 def approve(somebody: MadeUser, approval_id: uuid.UUID, decision: Decision = Decision.APPROVED) -> None:
@@ -59,7 +59,9 @@ def plant(rows, case_id: uuid.UUID) -> dict[str, uuid.UUID]:
     [(call_id, centre_id, team_id, user_id)] = rows(
         "SELECT call_id, centre_id, team_id, opened_by FROM cases WHERE id = %s", case_id
     )
-    ids = {name: new_id() for name in ("followups", "referrals", "referral_asks", "call_versions", "messages", "agencies")}
+    ids = {
+        name: new_id() for name in ("followups", "referrals", "referral_asks", "call_versions", "messages", "agencies")
+    }
     sealed = {
         table: seal_values(table, ids[table], {column: f"Sokha, in {table}"})
         for table, column in (("followups", "task_sealed"), ("referral_asks", "decline_note_sealed"),

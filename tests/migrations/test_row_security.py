@@ -20,6 +20,7 @@ from helpline.oversight import policy as oversight
 from helpline.people import policy as people
 from helpline.privacy import policy as privacy
 from helpline.referrals import policy as referrals
+from helpline.retention import policy as retention
 from helpline.search import policy as search
 
 OPEN_TO_ALL = {  # tables without row security, and why
@@ -78,6 +79,8 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("cases", "cases_rows"): ("ALL", cases.CASES, cases.CASES),
     ("centres", "centres_create"): ("INSERT", None, accounts.CENTRES_INSERT),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
+    ("erasure_ledger_states", "erasure_ledger_states_rows"): ("ALL", retention.LEDGER, retention.LEDGER),
+    ("erasures", "erasures_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
     ("factors", "factors_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("followups", "followups_rows"): ("ALL", followups.FOLLOWUPS, followups.FOLLOWUPS),
     ("glass_overrides", "glass_overrides_rows"): ("ALL", privacy.OVERRIDES, privacy.OVERRIDES),
@@ -85,8 +88,10 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("grants", "grants_end"): ("UPDATE", ACTING, "ended_at IS NOT NULL"),
     ("grants", "grants_rows"): ("ALL", "app.actor_id() IS NOT NULL", "granted_by = (SELECT app.actor_id())"),
     ("key_rotations", "key_rotations_rows"): ("ALL", keys.KEY_ROTATIONS, keys.KEY_ROTATIONS),
+    ("key_rotations", "key_rotations_told"): ("SELECT", retention.KEYS_TOLD, None),
     ("key_state", "key_state_link"): ("UPDATE", keys.KEY_STATE_LINK, keys.KEY_STATE_LINK),
     ("key_state", "key_state_rows"): ("SELECT", keys.KEY_STATE, None),
+    ("legal_holds", "legal_holds_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
     ("messages", "messages_denied"): ("SELECT", notifications.MESSAGES_DENIED, None),
     ("messages", "messages_queue"): ("INSERT", None, notifications.MESSAGES_INSERT),
     ("messages", "messages_rows"): ("ALL", notifications.MESSAGES, notifications.MESSAGES),
@@ -101,6 +106,8 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("recovery_codes", "recovery_codes_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("referral_asks", "referral_asks_rows"): ("ALL", referrals.REFERRAL_ASKS, referrals.REFERRAL_ASKS),
     ("referrals", "referrals_rows"): ("ALL", referrals.REFERRALS, referrals.REFERRALS),
+    ("retention_reviews", "retention_reviews_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
+    ("retention_rules", "retention_rules_rows"): ("ALL", retention.RULES, retention.RULES),
     ("searches", "searches_counted"): ("SELECT", search.SEARCHES_COUNTED, None),
     ("searches", "searches_rows"): ("ALL", search.SEARCHES, search.SEARCHES),
     ("team_members", "team_members_rows"): ("ALL", accounts.TEAM_MEMBERS, accounts.TEAM_MEMBERS_WRITTEN),
@@ -154,6 +161,8 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "centres": ("SELECT UPDATE", SIU, ""),
     "context_key": ("", "", ""),
     "credentials": ("", "", ""),
+    "erasure_ledger_states": (S, SIU, ""),
+    "erasures": (S, S, ""),
     "factors": ("SELECT INSERT DELETE", "", ""),
     "followups": (SIU, SIU, ""),
     "glass_overrides": (S, S, ""),
@@ -163,6 +172,7 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "holidays": (S, S, ""),
     "key_rotations": (SI, SIU, ""),
     "key_state": (S, "", ""),
+    "legal_holds": (SI, "", ""),
     "messages": (SIU, SIU, ""),
     "outbox_events": ("INSERT", "INSERT", S),
     "persons": (SIU, SIU, ""),
@@ -173,6 +183,9 @@ PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
     "reference_loads": ("", "", ""),
     "referral_asks": (SIU, SIU, ""),
     "referrals": (SIU, SIU, ""),
+    "retention_reviews": (S, "", ""),
+    "retention_rules": (SI, S, ""),
+    "retention_sweeps": ("", "", ""),
     "searches": (SI, "", ""),
     "taxonomies": (S, S, ""),
     "taxonomy_terms": (S, S, ""),
@@ -199,6 +212,9 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("glass_overrides", "helpline_worker", "UPDATE"): "remind_at",
     ("key_rotations", "helpline_web", "UPDATE"): "retire_asked_at",
     ("key_state", "helpline_web", "UPDATE"): "link_centre_id link_version",
+    ("legal_holds", "helpline_web", "UPDATE"): "lifted_at lifted_by",
+    ("retention_reviews", "helpline_web", "UPDATE"): "decided_at decided_by keep_until reason_sealed",
+    ("retention_rules", "helpline_web", "UPDATE"): "changed_at changed_by months version",
     ("reading_alerts", "helpline_web", "UPDATE"): "note_sealed settled_at settled_by",
     ("factors", "helpline_web", "UPDATE"): "confirmed_at last_step last_used_at name sign_count",
     ("grants", "helpline_web", "UPDATE"): "ended_at",
@@ -211,6 +227,7 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ): "challenge challenge_at created_at ended_at factor_at id locked_at seen_at user_id",
     ("user_sessions", "helpline_web", "UPDATE"): "challenge challenge_at ended_at factor_at locked_at seen_at",
 }
+STEPPED_DOWN = {"helpline_rotator", "helpline_eraser"}  # tests/keys/test_rotator.py, tests/retention/test_eraser.py
 LOGINS = ("helpline_web", "helpline_worker", "helpline_relay")
 OURS = "relnamespace IN ('public'::regnamespace, 'app'::regnamespace)"
 
@@ -227,7 +244,9 @@ def test_every_table_has_row_security_or_a_reason_against_it(connection):
         "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     ).fetchall())  # fmt: skip
     assert {name for name, protected in tables.items() if not protected} == set(OPEN_TO_ALL)
-    assert {name for name, protected in tables.items() if protected} == {table for table, _policy in POLICIES}
+    assert {name for name, protected in tables.items() if protected} == {table for table, _policy in POLICIES} | {
+        "retention_sweeps"
+    }  # the eraser's alone
 
 
 def test_no_view_goes_round_it(connection):
@@ -239,7 +258,8 @@ def test_no_view_goes_round_it(connection):
 def test_no_rule_is_in_force_that_no_slice_wrote(connection):
     found = connection.execute("SELECT tablename, policyname, cmd, permissive, roles::text FROM pg_policies").fetchall()
     rules = {(table, name): (command, how, to) for table, name, command, how, to in found}
-    rules = {key: rule for key, rule in rules.items() if not key[1].endswith("_rotated")}  # tests/keys/test_rotator.py
+    rules = {key: rule for key, rule in rules.items() if not key[1].endswith(("_rotated", "_erased"))}
+    # of those: tests/keys/test_rotator.py, tests/retention/test_eraser.py
     narrowing = {key for key in rules if key[1].endswith("_narrowed")}  # tests/foundation/test_row_writes.py
     assert {rules[key][1] for key in narrowing} <= {"RESTRICTIVE"}, "what narrows may open nothing"
     assert {key: rule for key, rule in rules.items() if key not in narrowing} == {
@@ -266,7 +286,8 @@ def test_each_login_holds_what_is_written_and_no_more(connection):
     rows = connection.execute(
         f"""SELECT relname, coalesce(rolname, 'PUBLIC'), string_agg(privilege_type, ' ')
             FROM pg_class CROSS JOIN aclexplode(relacl) LEFT JOIN pg_roles r ON r.oid = grantee
-            WHERE relkind = 'r' AND {OURS} AND rolname IS DISTINCT FROM 'helpline_owner' GROUP BY 1, 2"""
+            WHERE relkind = 'r' AND {OURS} AND rolname IS DISTINCT FROM 'helpline_owner'
+            AND rolname IS DISTINCT FROM 'helpline_eraser' GROUP BY 1, 2"""
     ).fetchall()
     found = {(table, role): set(held.split()) for table, role, held in rows}
     written = {
@@ -286,7 +307,7 @@ def test_each_login_holds_these_columns_and_no_more(connection):
             FROM pg_class c JOIN pg_attribute ON attrelid = c.oid CROSS JOIN aclexplode(attacl)
             LEFT JOIN pg_roles r ON r.oid = grantee WHERE {OURS} GROUP BY 1, 2, 3"""
     ).fetchall()
-    held = {tuple(row[:3]): row[3] for row in rows if row[1] != "helpline_rotator"}  # tests/keys/test_rotator.py
+    held = {tuple(row[:3]): row[3] for row in rows if row[1] not in STEPPED_DOWN}
     assert held == COLUMNS
 
 
@@ -296,15 +317,13 @@ def test_nobody_inherits_and_only_the_backup_goes_past_row_security(connection):
            WHERE rolname LIKE 'helpline%'"""
     ).fetchall()
     assert {row[0]: row[1:] for row in rows} == {
-        **dict.fromkeys(
-            [*LOGINS, "helpline_search", "helpline_owner", "helpline_rotator"], (False, False, False, False)
-        ),
+        **dict.fromkeys([*LOGINS, "helpline_search", "helpline_owner", *STEPPED_DOWN], (False, False, False, False)),
         "helpline_backup": (False, True, False, False),
     }
     members = """SELECT r.rolname, roleid::regrole::text, inherit_option, set_option, admin_option
                  FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE rolname LIKE 'helpline%'"""
-    stepping_down = ("helpline_worker", "helpline_rotator", False, True, False)
-    assert connection.execute(members).fetchall() == [stepping_down]
+    stepping_down = {("helpline_worker", role, False, True, False) for role in STEPPED_DOWN}
+    assert set(connection.execute(members).fetchall()) == stepping_down
 
 
 def test_definer_functions_look_where_they_say(connection):

@@ -62,10 +62,10 @@ def at_worker(worker_app):
 
 @pytest.fixture
 def erase(in_app, world, ledger, at_worker):
-    """`erase(kind, id)`: asked by the supervisor, approved by the administrator, done by the machine."""
+    """`erase(id)`: asked by the supervisor, approved by the administrator, done by the machine."""
 
-    def do(kind, record_id, **asked):
-        approval_id = made.propose(world.supervisor, kind, record_id, **asked)
+    def do(record_id, **asked):
+        approval_id = made.propose(world.supervisor, record_id, **asked)
         made.approve(world.admin, approval_id)
         assert at_worker(erasing.carry_out_due) >= 1
         return approval_id

@@ -10,6 +10,7 @@ from helpline.foundation.access.rows import signed_context
 from helpline.foundation.context import system_context
 from helpline.foundation.crypto.sealed import sealed_columns
 from helpline.foundation.db import db
+from helpline.retention.policy import ERASER
 
 SEES = {  # by hand: what it may read of each table
     "calls": "caller_person_id centre_id erased_at id started_at",
@@ -55,11 +56,58 @@ def test_it_reads_these_columns_and_no_more(database_urls):
         assert dict(connection.execute(query).fetchall()) == SEES
 
 
+WRITES = {  # by hand: keys and sealed columns, and what is blanked with them
+    "calls": "body_digest danger erased_at erased_why narrative_sealed original_sealed place_id record_key"
+    " risk_override_sealed risk_reasons void_reason_sealed",
+    "cases": "body_index child_age consent_why_sealed erased_at erased_why place_id record_key risk_reasons summary_sealed",
+    "persons": "age age_known background_sealed disability erased_at erased_why gender language name_sealed phone_index"
+    " phone_sealed record_key",
+    "call_versions": "record_key snapshot_sealed", "call_drafts": "body_sealed record_key",
+    "case_notes": "body_index body_sealed record_key", "case_closings": "reason_sealed record_key",
+    "glass_overrides": "note_sealed reason_sealed record_key",
+    "followups": "note_sealed reason_sealed record_key task_sealed",
+    "referral_asks": "decline_note_sealed record_key", "legal_holds": "reason_sealed record_key",
+    "retention_reviews": "keep_until", "retention_sweeps": "after_at after_id swept_at",
+    "erasures": "counts finished_at master_version", "grants": "ended_at",
+    "call_imports": "file_name_sealed headers_sealed options_sealed record_key report_sealed",
+}  # fmt: skip
+WHOLE = {
+    "retention_reviews": {"DELETE", "INSERT"}, "retention_sweeps": {"INSERT"},
+    "messages": {"DELETE"}, "call_drafts": {"DELETE"}, "call_import_chunks": {"DELETE"}, "call_import_rows": {"DELETE"},
+    "call_import_findings": {"DELETE"}, "user_sessions": {"DELETE"},
+}  # fmt: skip
+
+
+def test_it_writes_these_columns_and_takes_away_these_rows_alone(database_urls):
+    columns = """SELECT relname, string_agg(attname, ' ' ORDER BY attname)
+               FROM pg_class c JOIN pg_attribute ON attrelid = c.oid CROSS JOIN aclexplode(attacl)
+               WHERE grantee = 'helpline_eraser'::regrole AND privilege_type = 'UPDATE' GROUP BY 1"""
+    whole = """SELECT relname, array_agg(privilege_type) FROM pg_class CROSS JOIN aclexplode(relacl)
+               WHERE grantee = 'helpline_eraser'::regrole GROUP BY 1"""
+    with psycopg.connect(database_urls["owner"]) as connection:
+        assert dict(connection.execute(columns).fetchall()) == WRITES
+        assert {table: set(held) for table, held in connection.execute(whole).fetchall()} == WHOLE
+
+
+def test_its_rows_are_everybodys_but_only_for_the_eraser(database_urls):
+    with psycopg.connect(database_urls["owner"]) as connection:
+        found = connection.execute(
+            "SELECT tablename, cmd, roles::text, permissive, qual, with_check FROM pg_policies WHERE policyname LIKE '%%\\_erased'"
+        ).fetchall()
+        connection.execute(f"CREATE POLICY probe ON calls USING ({ERASER})")
+        qual = connection.execute("SELECT qual FROM pg_policies WHERE policyname = 'probe'").fetchone()[0]
+        connection.rollback()
+    assert {table for table, *_ in found} == set(SEES)
+    assert {tuple(each[1:]) for each in found} == {("ALL", "{helpline_eraser}", "PERMISSIVE", qual, qual)}
+
+
 def test_it_reads_nothing_that_is_sealed(database_urls, stepped_down):
     for table, columns in sealed_columns(db.metadata).items():
         for column in sorted(columns):
             with pytest.raises(InsufficientPrivilege):
-                stepped_down().execute(sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table)))
+                stepped_down().execute(
+                    sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table))
+                )
 
 
 @pytest.mark.parametrize("statement", [

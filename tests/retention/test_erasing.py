@@ -59,18 +59,20 @@ def sealed_of(rows, ids):
         if link is None:
             continue
         for column in columns:
-            for row_id, key, value in rows(f"SELECT id, record_key, {column} FROM {table} WHERE {link} = ANY (%s)", list(ids)):
+            for row_id, key, value in rows(
+                f"SELECT id, record_key, {column} FROM {table} WHERE {link} = ANY (%s)", list(ids)
+            ):
                 if value is not None:
                     found[table, column, row_id] = (key, value)
     return found
 
 
 def test_a_case_goes_with_its_call_and_its_child(world, the_case, erase, rows):
-    case_id, call_id, child_id = the_case
+    case_id = the_case[0]
     before = sealed_of(rows, the_case)
     assert {table for table, _column, _id in before} == set(FATES) - {"legal_holds"}, "a word in each table of the list"
     assert all(unseal(table, column, row_id, *pair) for (table, column, row_id), pair in before.items())
-    approval_id = erase(CASE, case_id)
+    approval_id = erase(case_id)
     assert sealed_of(rows, the_case) == {}
     keys = {table: {key for (key,) in rows(f"SELECT record_key FROM {table} WHERE {fate.link} = ANY (%s)", list(the_case))}
             for table, fate in FATES.items()}  # fmt: skip
@@ -79,23 +81,30 @@ def test_a_case_goes_with_its_call_and_its_child(world, the_case, erase, rows):
     for (table, column, row_id), (_key, value) in before.items():
         with pytest.raises(Tampered):
             unseal(table, column, row_id, DESTROYED, value)
-    assert rows("SELECT why, master_version IS NOT NULL, finished_at IS NOT NULL FROM erasures WHERE id = %s", approval_id) == [
-        ("request", True, True)
-    ]
+    assert rows(
+        "SELECT why, master_version IS NOT NULL, finished_at IS NOT NULL FROM erasures WHERE id = %s", approval_id
+    ) == [("request", True, True)]
     [(counts,)] = rows("SELECT counts FROM erasures WHERE id = %s", approval_id)
     assert (counts["cases"], counts["calls"], counts["persons"]) == (1, 1, 1)
 
 
 def test_it_is_on_record_and_told(world, the_case, erase, rows):
     case_id, _call_id, _child_id = the_case
-    approval_id = erase(CASE, case_id)
+    approval_id = erase(case_id)
     entry = rows(
-        "SELECT actor_role, centre_id, details FROM audit_entries WHERE action = 'case.erased' AND %s = ANY (subject_ids)", case_id
+        "SELECT actor_role, centre_id, details FROM audit_entries WHERE action = 'case.erased' AND %s = ANY (subject_ids)",
+        case_id,
     )
     assert entry == [("eraser", world.centre.id, {"why": "request", "calls": 1, "cases": 1, "persons": 1})]
-    told_of = rows("SELECT payload ->> 'record_id' FROM outbox_events WHERE name = 'retention.record_erased' AND payload ->> 'erasure_id' = %s", str(approval_id))
+    told_of = rows(
+        "SELECT payload ->> 'record_id' FROM outbox_events WHERE name = 'retention.record_erased' AND payload ->> 'erasure_id' = %s",
+        str(approval_id),
+    )
     assert told_of == [(str(case_id),)]
-    states = rows("SELECT payload ->> 'state' FROM outbox_events WHERE payload ->> 'approval_id' = %s ORDER BY id", str(approval_id))
+    states = rows(
+        "SELECT payload ->> 'state' FROM outbox_events WHERE payload ->> 'approval_id' = %s ORDER BY id",
+        str(approval_id),
+    )
     assert states == [("asked",), ("approved",), ("done",)]
 
 
@@ -103,15 +112,21 @@ def test_what_could_name_somebody_is_blanked_and_what_is_counted_stays(world, th
     case_id, call_id, child_id = the_case
     kept = "SELECT province_id, kind, channel, started_at, risk_level, caller_relation, number FROM calls WHERE id = %s"
     counted = "SELECT age_band, gender FROM call_children WHERE call_id = %s"
-    of_case = "SELECT code, province_id, status, opened_at, closed_at, child_gender, risk_level FROM cases WHERE id = %s"
+    of_case = (
+        "SELECT code, province_id, status, opened_at, closed_at, child_gender, risk_level FROM cases WHERE id = %s"
+    )
     before = [rows(kept, call_id), rows(counted, call_id), rows(of_case, case_id)]
-    erase(CASE, case_id)
+    erase(case_id)
     assert [rows(kept, call_id), rows(counted, call_id), rows(of_case, case_id)] == before
-    assert rows("SELECT place_id, risk_reasons, danger, body_digest FROM calls WHERE id = %s", call_id) == [(None, [], {}, None)]
-    assert rows("SELECT place_id, child_age, risk_reasons, body_index FROM cases WHERE id = %s", case_id) == [(None, None, [], b"")]
-    assert rows("SELECT age, age_known, gender, language, disability, phone_index FROM persons WHERE id = %s", child_id) == [
-        (None, "unknown", "unknown", None, "unknown", None)
+    assert rows("SELECT place_id, risk_reasons, danger, body_digest FROM calls WHERE id = %s", call_id) == [
+        (None, [], {}, None)
     ]
+    assert rows("SELECT place_id, child_age, risk_reasons, body_index FROM cases WHERE id = %s", case_id) == [
+        (None, None, [], b"")
+    ]
+    assert rows(
+        "SELECT age, age_known, gender, language, disability, phone_index FROM persons WHERE id = %s", child_id
+    ) == [(None, "unknown", "unknown", None, "unknown", None)]
     assert rows("SELECT count(*) FROM case_notes WHERE case_id = %s AND body_index <> ''", case_id) == [(0,)]
 
 
@@ -128,7 +143,7 @@ def test_every_figure_stays_as_it_was(world, in_app, erase, rows):
             )
 
     before = figures()
-    erase(CASE, case_id)
+    erase(case_id)
     assert figures() == before
     assert before[0].total == len(others) + 2
 
@@ -139,7 +154,7 @@ def test_nobody_is_found_by_the_number_any_more(world, erase, in_app, rows):
     found = "SELECT count(*) FROM persons WHERE phone_index = %s AND centre_id = %s"
     assert rows(found, number, world.centre.id) == [(1,)]
     [(stamp,)] = rows("SELECT max(changed_in) FROM persons WHERE centre_id = %s", world.centre.id)
-    erase(CALL, call_id)
+    erase(call_id)
     assert rows(found, number, world.centre.id) == [(0,)]
     # The process that knows names follows rows by this mark.
     assert rows("SELECT min(changed_in) > %s FROM persons WHERE centre_id = %s", stamp, world.centre.id) == [(True,)]
@@ -148,7 +163,7 @@ def test_nobody_is_found_by_the_number_any_more(world, erase, in_app, rows):
 def test_messages_about_it_go(world, the_case, erase, rows):
     naming = "SELECT count(*) FROM messages WHERE centre_id = %s"
     assert rows(naming, world.centre.id) == [(1,)]
-    erase(CASE, the_case[0])
+    erase(the_case[0])
     assert rows(naming + " AND template = 'referral_asked'", world.centre.id) == [(0,)]
 
 
@@ -156,17 +171,22 @@ def test_grants_end_and_refusals_stay(world, the_case, erase, rows):
     case_id, _call_id, _child_id = the_case
     open_grants = "SELECT DISTINCT effect FROM grants WHERE record_id = %s AND ended_at IS NULL ORDER BY 1"
     assert rows(open_grants, case_id) == [("allow",), ("deny",)]
-    erase(CASE, case_id)
+    erase(case_id)
     assert rows(open_grants, case_id) == [("deny",)]
 
 
 def test_a_call_that_another_childs_case_hangs_on_stays_with_its_people(world, erase, in_app, rows):
     girl = told().children[0]
     call_id = logged_call(world.operator, children=(girl, replace(girl, details=replace(girl.details, name="Bopha"))))
-    children = [child for (child,) in rows("SELECT person_id FROM call_children WHERE call_id = %s ORDER BY position", call_id)]
-    ids = [do(world.operator, opening.open_case, OpenCase(new_id(), call_id, child, team_id=world.team))[1].id for child in children]
+    children = [
+        child for (child,) in rows("SELECT person_id FROM call_children WHERE call_id = %s ORDER BY position", call_id)
+    ]
+    ids = [
+        do(world.operator, opening.open_case, OpenCase(new_id(), call_id, child, team_id=world.team))[1].id
+        for child in children
+    ]
     made.close_case(world.supervisor, ids[0])
-    erase(CASE, ids[0])
+    erase(ids[0])
     gone = "SELECT erased_at IS NOT NULL FROM {} WHERE id = %s"
     assert rows(gone.format("calls"), call_id) == [(False,)]
     assert [rows(gone.format("cases"), each) for each in ids] == [[(True,)], [(False,)]]
@@ -185,10 +205,12 @@ def test_somebodys_erasure_takes_all_rows_said_to_be_them_and_spares_others(worl
     rows("UPDATE persons SET canonical_person_id = %s WHERE id = %s", people[0], people[1])
     for case_id in (first, second):
         made.close_case(world.supervisor, case_id)
-    erase(PERSON, people[1])
+    erase(people[1])
     gone = "SELECT id FROM persons WHERE id = ANY (%s) AND erased_at IS NOT NULL"
     assert {row[0] for row in rows(gone, people)} == set(people[:2])
-    assert rows("SELECT count(*) FROM cases WHERE id = ANY (%s) AND erased_at IS NOT NULL", [first, second, other]) == [(2,)]
+    assert rows("SELECT count(*) FROM cases WHERE id = ANY (%s) AND erased_at IS NOT NULL", [first, second, other]) == [
+        (2,)
+    ]
     with unit_of_work(world.supervisor.ctx()):
         assert db.session.get(cases.Case, other).erased_at is None
 
@@ -196,7 +218,7 @@ def test_somebodys_erasure_takes_all_rows_said_to_be_them_and_spares_others(worl
 def test_a_caller_goes_from_a_call_about_another_child_and_the_call_stays(world, erase, in_app, rows):
     call_id = logged_call(world.operator)
     [(caller_id,)] = rows("SELECT caller_person_id FROM calls WHERE id = %s", call_id)
-    erase(PERSON, caller_id)
+    erase(caller_id)
     with unit_of_work(world.supervisor.ctx()):
         shown = get_call(call_id)
     assert (shown.caller.name, shown.caller.phone) == (None, None)
@@ -206,7 +228,7 @@ def test_a_caller_goes_from_a_call_about_another_child_and_the_call_stays(world,
 
 def test_erased_stays_erased(world, the_case, erase, in_app, rows):
     case_id, call_id, child_id = the_case
-    erase(CASE, case_id)
+    erase(case_id)
     with unit_of_work(world.supervisor.ctx()):
         version = cases.get_case(case_id).version
     with pytest.raises(Conflict, match="erased"), unit_of_work(world.supervisor.ctx()) as ctx:
@@ -214,34 +236,38 @@ def test_erased_stays_erased(world, the_case, erase, in_app, rows):
     with pytest.raises(Conflict, match="erased"), unit_of_work(world.supervisor.ctx()) as ctx:
         opening.open_case(ctx, OpenCase(new_id(), call_id, child_id, team_id=world.team))
     with pytest.raises(Conflict, match="erased"):
-        made.propose(world.supervisor, CASE, case_id)
+        made.propose(world.supervisor, case_id)
     for table, record_id in (("cases", case_id), ("calls", call_id), ("persons", child_id)):
         with pytest.raises(Exception, match="stays erased"), unit_of_work(world.supervisor.ctx()):
-            db.session.execute(text(f"UPDATE {table} SET erased_at = NULL, erased_why = NULL WHERE id = :id"), {"id": record_id})
+            db.session.execute(
+                text(f"UPDATE {table} SET erased_at = NULL, erased_why = NULL WHERE id = :id"), {"id": record_id}
+            )
 
 
 def test_nobody_marks_a_record_as_erased_by_sql(world, in_app):
     case_id = open_case(world)
     with pytest.raises(Exception, match="by two people"), unit_of_work(world.supervisor.ctx()):
-        db.session.execute(text("UPDATE cases SET erased_at = now(), erased_why = 'rule' WHERE id = :id"), {"id": case_id})
+        db.session.execute(
+            text("UPDATE cases SET erased_at = now(), erased_why = 'rule' WHERE id = :id"), {"id": case_id}
+        )
 
 
 def test_an_open_case_is_not_erased(world, in_app, ledger):
     case_id = open_case(world)
     with pytest.raises(Conflict, match="case_open"):
-        made.propose(world.supervisor, CASE, case_id)
+        made.propose(world.supervisor, case_id)
 
 
 def test_a_call_goes_with_its_case_not_before(world, in_app, ledger, rows):
     case_id = open_case(world)
     [(call_id,)] = rows("SELECT call_id FROM cases WHERE id = %s", case_id)
     with pytest.raises(Conflict, match="has_case"):
-        made.propose(world.supervisor, CALL, call_id)
+        made.propose(world.supervisor, call_id)
 
 
-def test_what_was_reopened_meanwhile_is_left_alone(world, the_case, in_app, ledger, at_worker, rows):
+def test_what_was_reopened_meanwhile_is_left_alone(world, the_case, in_app, ledger, at_worker, rows):  # noqa: PLR0917  # fixtures
     case_id, _call_id, _child_id = the_case
-    approval_id = made.propose(world.supervisor, CASE, case_id)
+    approval_id = made.propose(world.supervisor, case_id)
     made.approve(world.admin, approval_id)
     with unit_of_work(world.supervisor.ctx()) as ctx:
         closing.reopen_case(ctx, case_id, cases.get_case(case_id).version, "She called again.")
@@ -256,10 +282,14 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("point", ["retention.ledger.after_append", "retention.erase.before_commit", "retention.erase.after_commit"])
-def test_killed_anywhere_it_is_done_once_at_the_next_try(world, the_case, in_app, ledger, at_worker, rows, monkeypatch, point):  # noqa: PLR0917
+@pytest.mark.parametrize(
+    "point", ["retention.ledger.after_append", "retention.erase.before_commit", "retention.erase.after_commit"]
+)
+def test_killed_anywhere_it_is_done_once_at_the_next_try(  # noqa: PLR0917  # fixtures
+    world, the_case, in_app, ledger, at_worker, rows, monkeypatch, point
+):
     case_id, _call_id, _child_id = the_case
-    approval_id = made.propose(world.supervisor, CASE, case_id)
+    approval_id = made.propose(world.supervisor, case_id)
     made.approve(world.admin, approval_id)
 
     def die(name):
@@ -277,13 +307,15 @@ def test_killed_anywhere_it_is_done_once_at_the_next_try(world, the_case, in_app
     assert at_worker(erasing.carry_out_due) == 0
     assert sealed_of(rows, the_case) == {}
     assert len(ledger.read_bytes().splitlines()) == 1
-    assert rows("SELECT count(*) FROM audit_entries WHERE action = 'case.erased' AND %s = ANY (subject_ids)", case_id) == [(1,)]
+    assert rows(
+        "SELECT count(*) FROM audit_entries WHERE action = 'case.erased' AND %s = ANY (subject_ids)", case_id
+    ) == [(1,)]
     assert rows("SELECT count(*) FROM erasures WHERE id = %s AND finished_at IS NOT NULL", approval_id) == [(1,)]
 
 
-def test_nothing_is_erased_without_a_ledger_that_can_be_written(world, the_case, in_app, ledger, at_worker, rows):
+def test_nothing_is_erased_without_a_ledger_that_can_be_written(world, the_case, in_app, ledger, at_worker, rows):  # noqa: PLR0917  # fixtures
     case_id, _call_id, _child_id = the_case
-    made.approve(world.admin, made.propose(world.supervisor, CASE, case_id))
+    made.approve(world.admin, made.propose(world.supervisor, case_id))
     ledger.write_bytes(b"not ours\n")
     with pytest.raises(Exception, match="damaged"):
         at_worker(erasing.carry_out_due)
@@ -293,7 +325,7 @@ def test_nothing_is_erased_without_a_ledger_that_can_be_written(world, the_case,
 
 
 def test_whoever_is_not_the_eraser_carries_nothing_out(world, the_case, in_app, ledger, rows):
-    approval_id = made.propose(world.supervisor, CASE, the_case[0])
+    approval_id = made.propose(world.supervisor, the_case[0])
     made.approve(world.admin, approval_id)
     for user in (world.supervisor, world.admin):
         with unit_of_work(user.ctx()):
@@ -302,5 +334,5 @@ def test_whoever_is_not_the_eraser_carries_nothing_out(world, the_case, in_app, 
 
 
 def test_the_words_of_why_go_with_the_record(world, the_case, erase, rows):
-    approval_id = erase(CASE, the_case[0])
+    approval_id = erase(the_case[0])
     assert rows("SELECT reason_sealed FROM approvals WHERE id = %s", approval_id) == [(None,)]

@@ -28,7 +28,9 @@ AT = datetime(2027, 5, 3, 9, tzinfo=UTC)
 
 
 def entry():
-    return LedgerEntry(0, new_id(), new_id(), CASE, new_id(), Why.RULE, AT, Reach((new_id(),), (new_id(),), (new_id(), new_id())))
+    return LedgerEntry(
+        0, new_id(), new_id(), CASE, new_id(), Why.RULE, AT, Reach((new_id(),), (new_id(),), (new_id(), new_id()))
+    )
 
 
 # The file
@@ -39,7 +41,10 @@ def test_what_was_written_is_read_and_the_same_again_is_once(ledger):
     assert [file.append(each).number for each in (first, second, first)] == [1, 2, 1]
     read = LedgerFile(ledger).read()
     assert read.problem is None
-    assert [(each.erasure_id, each.reach) for each in read.entries] == [(first.erasure_id, first.reach), (second.erasure_id, second.reach)]
+    assert [(each.erasure_id, each.reach) for each in read.entries] == [
+        (first.erasure_id, first.reach),
+        (second.erasure_id, second.reach),
+    ]
     assert ledger.stat().st_mode & 0o777 == 0o600
 
 
@@ -72,7 +77,7 @@ def test_a_line_that_a_power_cut_left_half_is_no_entry_and_does_no_harm(ledger):
 def test_no_word_stands_in_it(world, erase, in_app, ledger):
     case_id = open_case(world, summary="Sokha was beaten.", child_name="Sokha")
     made.close_case(world.supervisor, case_id)
-    erase(CASE, case_id)
+    erase(case_id)
     [line] = ledger.read_text().splitlines()
     assert "Sokha" not in line
     body = line.rpartition(" ")[0]
@@ -88,11 +93,13 @@ def alone(rows):
     rows("UPDATE erasures SET finished_at = NULL")
 
 
-def test_they_say_the_same_after_an_erasure_and_differ_when_a_line_is_missing(world, erase, in_app, ledger, alone, at_worker):
+def test_they_say_the_same_after_an_erasure_and_differ_when_a_line_is_missing(  # noqa: PLR0917  # fixtures
+    world, erase, in_app, ledger, alone, at_worker
+):
     for _ in range(2):
         case_id = open_case(world)
         made.close_case(world.supervisor, case_id)
-        erase(CASE, case_id)
+        erase(case_id)
     state = at_worker(ledgers.compare)
     assert (state.whole, state.entries) == (True, 2)
     lines = ledger.read_bytes().splitlines(keepends=True)
@@ -119,7 +126,15 @@ def restored(settings, database_urls, make_database, bed, tmp_path):
 
     class Backup:
         def dump(self):
-            command = [binaries / "pg_dump", "-Fc", "--exclude-table-data=app.context_key", "-f", dump, "--dbname", database_urls["owner"]]
+            command = [
+                binaries / "pg_dump",
+                "-Fc",
+                "--exclude-table-data=app.context_key",
+                "-f",
+                dump,
+                "--dbname",
+                database_urls["owner"],
+            ]
             subprocess.run(command, check=True, capture_output=True)
 
         def bring_back(self):
@@ -134,17 +149,21 @@ def restored(settings, database_urls, make_database, bed, tmp_path):
     return Backup()
 
 
-def test_what_was_erased_after_a_dump_is_gone_again_when_it_is_brought_back(world, erase, in_app, ledger, alone, restored, rows):
+def test_what_was_erased_after_a_dump_is_gone_again_when_it_is_brought_back(  # noqa: PLR0917  # fixtures
+    world, erase, in_app, ledger, alone, restored, rows
+):
     case_id, other = open_case(world, summary="Sokha was beaten."), open_case(world, summary="Bopha is well.")
     made.plant(rows, case_id)
     made.close_case(world.supervisor, case_id)
     restored.dump()
-    approval_id = erase(CASE, case_id)
+    approval_id = erase(case_id)
     there = restored.bring_back()
 
     def stands(record_id):
         with psycopg.connect(there.database_owner_url) as connection:
-            return connection.execute("SELECT record_key, summary_sealed, erased_at FROM cases WHERE id = %s", [record_id]).fetchone()
+            return connection.execute(
+                "SELECT record_key, summary_sealed, erased_at FROM cases WHERE id = %s", [record_id]
+            ).fetchone()
 
     key, summary, erased_at = stands(case_id)
     assert unseal("cases", "summary_sealed", case_id, key, summary) == "Sokha was beaten.", "the dump brings it back"
@@ -168,18 +187,20 @@ def test_what_was_erased_after_a_dump_is_gone_again_when_it_is_brought_back(worl
     key, summary, erased_at = stands(other)
     assert (unseal("cases", "summary_sealed", other, key, summary), erased_at) == ("Bopha is well.", None)
     with psycopg.connect(there.database_owner_url) as connection:
-        assert connection.execute("SELECT count(*) FROM case_notes WHERE case_id = %s AND record_key <> %s", [case_id, DESTROYED]).fetchone() == (0,)
+        assert connection.execute(
+            "SELECT count(*) FROM case_notes WHERE case_id = %s AND record_key <> %s", [case_id, DESTROYED]
+        ).fetchone() == (0,)
         noted = "SELECT count(*) FROM audit_entries WHERE action = 'case.erased' AND %s = ANY (subject_ids)"
         assert connection.execute(noted, [case_id]).fetchone() == (1,)
 
 
-def test_a_replay_takes_nothing_that_is_held(world, erase, in_app, ledger, alone, restored, rows):
+def test_a_replay_takes_nothing_that_is_held(world, erase, in_app, ledger, alone, restored, rows):  # noqa: PLR0917  # fixtures
     case_id = open_case(world, summary="Sokha was beaten.")
     made.close_case(world.supervisor, case_id)
-    hold_id = made.hold(world.supervisor, CASE, case_id)
+    hold_id = made.hold(world.supervisor, case_id)
     restored.dump()
     made.lift(world.supervisor, hold_id)
-    erase(CASE, case_id)
+    erase(case_id)
     app = create_app(restored.bring_back(), database_role="owner")
     port.install(LedgerFile(ledger), 30)
     with app.app_context():

@@ -38,7 +38,10 @@ class House:
         child = told().children[0]
         for children, with_case in calls:
             call_id = logged_call(world.operator, children=(child,) * children)
-            linked = [row[0] for row in rows("SELECT person_id FROM call_children WHERE call_id = %s ORDER BY position", call_id)]
+            linked = [
+                row[0]
+                for row in rows("SELECT person_id FROM call_children WHERE call_id = %s ORDER BY position", call_id)
+            ]
             [(caller,)] = rows("SELECT caller_person_id FROM calls WHERE id = %s", call_id)
             self.calls[call_id] = (linked, caller)
             self.people += [*linked, caller]
@@ -60,7 +63,11 @@ class House:
         return {root} | {each for each, of in self.same.items() if of == root}
 
     def records(self):
-        return [(CALL, each) for each in self.calls] + [(CASE, each) for each in self.cases] + [(PERSON, each) for each in self.people]
+        return (
+            [(CALL, each) for each in self.calls]
+            + [(CASE, each) for each in self.cases]
+            + [(PERSON, each) for each in self.people]
+        )
 
     def goes(self, kind, record):
         """(calls, cases, people that go, everybody these tell of), as docs/retention.md says it."""
@@ -81,7 +88,9 @@ class House:
         calls -= hung
         people = {each for call in calls for each in (*self.calls[call][0], self.calls[call][1])}
         people |= {self.cases[each][1] for each in cases}
-        elsewhere = {child for call, (children, _caller) in self.calls.items() if call not in calls | about for child in children}
+        elsewhere = {
+            child for call, (children, _caller) in self.calls.items() if call not in calls | about for child in children
+        }
         elsewhere |= {caller for call, (_children, caller) in self.calls.items() if call not in calls}
         elsewhere |= {child for case, (_call, child) in self.cases.items() if case not in cases}
         return calls, cases, (people - elsewhere) | group, people | group
@@ -90,7 +99,9 @@ class House:
         """Which records still say something to whoever has the keys."""
         found = set()
         for table, column in WORDS.items():
-            for record_id, key, value in self.rows(f"SELECT id, record_key, {column} FROM {table} WHERE centre_id = %s", self.world.centre.id):
+            for record_id, key, value in self.rows(
+                f"SELECT id, record_key, {column} FROM {table} WHERE centre_id = %s", self.world.centre.id
+            ):
                 try:
                     if value is not None and unseal(table, column, record_id, key, value):
                         found.add(record_id)
@@ -106,15 +117,22 @@ class House:
 
 @pytest.mark.timeout(300)
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(calls=CALLS, joins=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=2), holds=st.sets(NUMBERS, max_size=1), chosen=NUMBERS)
-def test_an_erasure_takes_what_it_should_and_nothing_else(database_urls, in_app, ledger, rows, at_worker, calls, joins, holds, chosen):  # noqa: PLR0913, PLR0917
+@given(
+    calls=CALLS,
+    joins=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=2),
+    holds=st.sets(NUMBERS, max_size=1),
+    chosen=NUMBERS,
+)
+def test_an_erasure_takes_what_it_should_and_nothing_else(  # noqa: PLR0917  # fixtures
+    database_urls, in_app, ledger, rows, at_worker, calls, joins, holds, chosen
+):
     house = House(make_world(database_urls["owner"]), rows, calls)
     for one, other in joins:
         house.join(house.people[one % len(house.people)], house.people[other % len(house.people)])
     records = house.records()
     held = {records[number % len(records)] for number in holds}
-    for kind, record in held:
-        made.hold(house.world.supervisor, kind, record)
+    for _kind, record in held:
+        made.hold(house.world.supervisor, record)
     kind, record = records[chosen % len(records)]
     gone_calls, gone_cases, gone_people, told_of = house.goes(kind, record)
     concerned = {record, *gone_calls, *gone_cases, *gone_people}.union(*(house.group(each) for each in told_of))
@@ -122,10 +140,10 @@ def test_an_erasure_takes_what_it_should_and_nothing_else(database_urls, in_app,
     hung = kind is CALL and any(call == record for call, _child in house.cases.values())
     if hung or {each for _kind, each in held} & concerned:
         with pytest.raises(Conflict):
-            made.propose(house.world.supervisor, kind, record)
+            made.propose(house.world.supervisor, record)
         gone = set()
     else:
-        made.approve(house.world.admin, made.propose(house.world.supervisor, kind, record))
+        made.approve(house.world.admin, made.propose(house.world.supervisor, record))
         at_worker(erasing.carry_out_due)
         gone = gone_calls | gone_cases | gone_people
     assert house.opens() == before - gone

@@ -29,7 +29,8 @@ from helpline.foundation.outbox.publisher import publish
 
 BATCH = 50
 _SHOWN = (
-    "id", "subject_id", "record_id", "detail", "requested_by", "requested_at", "expires_at", "decided_at", "not_before", "stopped_at",
+    "id", "subject_id", "record_id", "detail", "requested_by", "requested_at", "expires_at", "decided_at",
+    "not_before", "stopped_at",
     "spent_at",
 )  # fmt: skip
 _CARRY_OUT = text("SELECT app.carry_out(:id)")
@@ -233,7 +234,8 @@ def moved(ctx: Context, approval: Approval, state: ApprovalState) -> None:
     """Note how far it has come: on record, and on its way to those whom it concerns."""
     about = {"user_id": approval.subject_id} if approval.subject_id else {"record_id": approval.record_id}
     record(
-        ctx, f"approval.{state.value}", "approval", approval.id, centre_id=approval.centre_id, what=approval.kind, **about
+        ctx, f"approval.{state.value}", "approval", approval.id, centre_id=approval.centre_id, what=approval.kind,
+        **about,
     )  # fmt: skip
     publish(ctx, ApprovalMoved(
         approval.id, approval.centre_id, approval.kind, approval.subject_id, approval.requested_by, state.value,

@@ -32,7 +32,8 @@ from helpline.people.services import add_people, change_person
 def correct_call(ctx: Context, command: CorrectCall) -> Call:
     """Make the call say this. Times left out stay as they were.
 
-    Raises NotFound("call"), Conflict("stale" | "call_voided" | "erased"), Invalid("required", "reason") and what `log_call` does.
+    Raises NotFound("call"), Conflict("stale" | "call_voided" | "erased"), Invalid("required", "reason") and what
+    `log_call` does.
     """
     require(ctx, Permission.CALL_CORRECT, command.call_id)
     content = command.content

@@ -74,7 +74,7 @@ def list_centre_ids() -> Sequence[uuid.UUID]:
     return db.session.scalars(select(Centre.id).order_by(Centre.id)).all()
 
 
-def find_sweep(centre_id: uuid.UUID, kind: RuleKind) -> Row[Any] | None:
+def find_sweep(centre_id: uuid.UUID, kind: RuleKind) -> Row[*tuple[Any, ...]] | None:
     columns = RetentionSweep.after_at, RetentionSweep.after_id, RetentionSweep.swept_at
     of = RetentionSweep.centre_id == centre_id, RetentionSweep.kind == kind
     return db.session.execute(select(*columns).where(*of)).first()
@@ -150,7 +150,7 @@ def _in_hand(now: datetime) -> tuple[ColumnElement[bool], ...]:
 # Holds
 
 
-def _holds() -> Select[Any]:
+def _holds() -> Select[*tuple[Any, ...]]:
     return (
         select(LegalHold, _CODE, User.name, Lifter.name)
         .outerjoin(Case, Case.id == LegalHold.record_id)
@@ -177,7 +177,7 @@ def find_hold(hold_id: uuid.UUID) -> LegalHold | None:
     return db.session.get(LegalHold, hold_id)
 
 
-def _hold(found: Row[Any], *, sealed: bool = False) -> HoldRow:
+def _hold(found: Row[*tuple[Any, ...]], *, sealed: bool = False) -> HoldRow:
     row, code, name, lifter = found
     return HoldRow(
         row.id, row.record_kind, row.record_id, code or "", name, row.set_at, lifter, row.lifted_at,
@@ -216,10 +216,10 @@ def _retirements() -> list[tuple[int, datetime]]:
     """(master key version, when all before it were destroyed), oldest first."""
     found = db.session.execute(
         select(KeyRotation.master_version, KeyRotation.retired_at)
-        .where(KeyRotation.retired_at.is_not(None), KeyRotation.master_version.is_not(None))
+        .where(KeyRotation.retired_at.is_not(None))
         .order_by(KeyRotation.retired_at)
     )
-    return [(version, at) for version, at in found]
+    return [(version, at) for version, at in found if version is not None and at is not None]
 
 
 def _erasure(row: Erasure, retired: list[tuple[int, datetime]], backup_days: int, now: datetime) -> ErasureRow:

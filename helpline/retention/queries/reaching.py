@@ -1,6 +1,7 @@
 """What an erasure reaches, by ids alone.
 
-Asked as whoever looks at a preview and, in the eraser's role, when it is done: it names only columns that both may read.
+Asked as whoever looks at a preview and, in the eraser's role, when it is done: it names only columns that both may
+read.
 """
 
 import uuid
@@ -8,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, func, literal, null, or_, select, union
+from sqlalchemy import Row, Select, Uuid, and_, cast, exists, func, literal, null, or_, select, union, union_all
 from sqlalchemy.orm import aliased
 
 from helpline.calls.models import Call, CallChild
@@ -75,7 +76,7 @@ def _with_people(cases: Ids, calls: Ids, linked_calls: Ids) -> Reach:
         select(Call.caller_person_id).where(Call.id.in_(calls)),
         select(Case.child_person_id).where(Case.id.in_(cases)),
     ))  # fmt: skip
-    told = union(
+    told: Any = union(
         select(CallChild.person_id)
         .join(Call, Call.id == CallChild.call_id)
         .where(CallChild.person_id.in_(people), Call.id.not_in({*calls, *linked_calls}), Call.erased_at.is_(None)),
@@ -126,20 +127,20 @@ def lock(reach: Reach) -> None:
             db.session.execute(select(table.id).where(table.id.in_(ids)).order_by(table.id).with_for_update())
 
 
-def find_record(kind: RecordKind, record_id: uuid.UUID) -> Row[Any]:
-    """Its centre, its number for people, when it was erased, and a case's child. Raises NotFound(kind)."""
-    statements: dict[RecordKind, Select[Any]] = {
-        RecordKind.CALL: select(Call.centre_id, CALL_CODE.label("code"), Call.erased_at, null().label("child_id")),
-        RecordKind.CASE: select(
-            Case.centre_id, Case.code.label("code"), Case.erased_at, Case.child_person_id.label("child_id")
-        ),
-        RecordKind.PERSON: select(
-            Person.centre_id, literal("").label("code"), Person.erased_at, null().label("child_id")
-        ),
-    }
-    found = db.session.execute(statements[kind].where(TABLES[kind].id == record_id)).first()
+def find_record(record_id: uuid.UUID) -> Row[Any]:
+    """Its kind, centre, number for people, when it was erased, and a case's child. Raises NotFound("retention")."""
+
+    def told(kind: RecordKind, table: Any, code: Any, child: Any) -> Select[Any]:
+        columns = literal(kind.value).label("kind"), table.centre_id, code.label("code"), table.erased_at
+        return select(*columns, child.label("child_id")).where(table.id == record_id)
+
+    nobody = cast(null(), Uuid)
+    found = db.session.execute(union_all(
+        told(RecordKind.CALL, Call, CALL_CODE, nobody), told(RecordKind.CASE, Case, Case.code, Case.child_person_id),
+        told(RecordKind.PERSON, Person, literal(""), nobody),
+    )).first()  # fmt: skip
     if found is None:
-        raise NotFound(kind.value, record_id)
+        raise NotFound("retention", record_id)
     return found
 
 

@@ -57,7 +57,7 @@ def set_hold(ctx: Context, command: SetHold) -> LegalHold:
     require(ctx, Permission.HOLD_SET, command.record_id)
     if not command.reason.strip():
         raise Invalid("required", "reason")
-    found = reaching.find_record(command.kind, command.record_id)
+    found = reaching.find_record(command.record_id)
     standing = listing.find_hold(command.hold_id)
     if standing is not None:
         if (standing.record_id, standing.set_by) != (command.record_id, ctx.actor.id):
@@ -66,13 +66,13 @@ def set_hold(ctx: Context, command: SetHold) -> LegalHold:
     if found.erased_at is not None or listing.find_hold_row(command.record_id) is not None:
         raise Conflict("erased" if found.erased_at else "held")
     hold = LegalHold(
-        id=command.hold_id, centre_id=found.centre_id, record_kind=command.kind.value, record_id=command.record_id,
+        id=command.hold_id, centre_id=found.centre_id, record_kind=found.kind, record_id=command.record_id,
         set_by=ctx.actor.id, set_at=ctx.now,
     )  # fmt: skip
     hold.reason = command.reason.strip()
     db.session.add(hold)
     db.session.flush()
-    record(ctx, "hold.set", command.kind.value, command.record_id, centre_id=found.centre_id, hold_id=hold.id)
+    record(ctx, "hold.set", found.kind, command.record_id, centre_id=found.centre_id, hold_id=hold.id)
     _stop_what_is_held(ctx)
     return hold
 
@@ -130,11 +130,12 @@ def propose(ctx: Context, command: Propose) -> Approval:
     Raises NotFound, Invalid("required", "reason"), Conflict with what stands in the way (`Hindrance`), "id_in_use".
     """
     require(ctx, Permission.RETENTION_REVIEW, command.record_id)
-    found = reaching.find_record(command.kind, command.record_id)
-    reach = reaching.reach_of(command.kind, command.record_id)
-    for hindrance in reaching.hindrances(command.kind, command.record_id, reach):
+    found = reaching.find_record(command.record_id)
+    kind = RecordKind(found.kind)
+    reach = reaching.reach_of(kind, command.record_id)
+    for hindrance in reaching.hindrances(kind, command.record_id, reach):
         raise Conflict(hindrance.value)
-    detail = {"kind": command.kind.value, "why": command.why.value, "code": found.code} | counts_of(reach)
+    detail = {"kind": kind.value, "why": command.why.value, "code": found.code} | counts_of(reach)
     return approvals.ask_erasure(
         ctx, AskErasure(command.approval_id, found.centre_id, command.record_id, detail, command.reason)
     )
@@ -148,10 +149,11 @@ def counts_of(reach: Reach) -> dict[str, int]:
     }  # fmt: skip
 
 
-def see_record(ctx: Context, kind: RecordKind, record_id: uuid.UUID) -> RecordView:
+def see_record(ctx: Context, record_id: uuid.UUID) -> RecordView:
     """A record as somebody decides about it: what would go, what stands in the way. Raises NotFound."""
     require(ctx, Permission.RETENTION_REVIEW, record_id)
-    found = reaching.find_record(kind, record_id)
+    found = reaching.find_record(record_id)
+    kind = RecordKind(found.kind)
     reach = reaching.reach_of(kind, record_id)
     review, hold = listing.find_review(record_id), listing.find_hold_row(record_id)
     asked = accounts.find_erasure_asked(record_id, ctx.now)

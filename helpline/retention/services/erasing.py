@@ -33,7 +33,7 @@ from helpline.retention.queries import reaching
 from helpline.retention.rules import FATES, Fate
 from helpline.retention.services import port
 from helpline.retention.services.role import eraser, stepped_down
-from helpline.retention.vocabulary import LedgerEntry, Reach, RecordKind, Why
+from helpline.retention.vocabulary import LedgerEntry, RecordKind, Why
 
 log = get_logger(__name__)
 BATCH = 50

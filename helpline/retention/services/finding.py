@@ -1,8 +1,8 @@
 """Finding what is due, a bounded batch at a time; and throwing leftovers away.
 
-A sweep goes through what is older than the rule says, oldest first, and begins anew every day: so what was held, kept or
-brought in meanwhile comes up too. A batch and how far it came are one unit of work. Nothing of a child's record is erased
-by itself: it is put on a list.
+A sweep goes through what is older than the rule says, oldest first, and begins anew every day: so what was held, kept
+or brought in meanwhile comes up too. A batch and how far it came are one unit of work. Nothing of a child's record is
+erased by itself: it is put on a list.
 """
 
 import uuid
@@ -27,31 +27,40 @@ from helpline.retention.services.role import eraser, stepped_down
 from helpline.retention.vocabulary import LEFTOVERS, REVIEWED, RecordKind, RuleKind
 
 BATCH = 500
-_WAITING = "('queued', 'sending', 'unknown')"  # messages of which something is still to come
-_OLD_IMPORTS = "SELECT id FROM call_imports WHERE centre_id = :centre AND created_at < :before AND state IN ('done', 'failed', 'uploaded', 'checked')"
+_OLD_IMPORTS = (
+    "SELECT id FROM call_imports WHERE centre_id = :centre AND created_at < :before"
+    " AND state IN ('done', 'failed', 'uploaded', 'checked')"
+)
+_WITHOUT_WORDS = (
+    "UPDATE call_imports SET record_key = :key, file_name_sealed = NULL, headers_sealed = NULL, report_sealed = NULL,"  # noqa: S608
+    f" options_sealed = NULL WHERE record_key <> :key AND id IN ({_OLD_IMPORTS} LIMIT :batch)"
+)
+
+
+def _rows_of_imports(table: str) -> str:
+    return f"DELETE FROM {table} WHERE import_id IN ({_OLD_IMPORTS})"  # noqa: S608  # our own names
+
+
+def _old(table: str, which: str) -> str:
+    return f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {which} LIMIT :batch)"  # noqa: S608
+
+
+_TO_COME = "('queued', 'sending', 'unknown')"  # messages of which something is still to come
 # Leftovers by kind: statements of at most a batch each, run until they find nothing.
 THROWN: Mapping[RuleKind, tuple[str, ...]] = {
-    RuleKind.DRAFT: (
-        "DELETE FROM call_drafts WHERE id IN (SELECT id FROM call_drafts WHERE centre_id = :centre"
-        " AND saved_at < :before LIMIT :batch)",
-    ),
+    RuleKind.DRAFT: (_old("call_drafts", "centre_id = :centre AND saved_at < :before"),),
     RuleKind.MESSAGE: (
-        "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE centre_id = :centre AND created_at < :before"
-        f" AND state NOT IN {_WAITING} LIMIT :batch)",
+        _old("messages", "centre_id = :centre AND created_at < :before AND state NOT IN " + _TO_COME),
     ),
     RuleKind.SESSION: (
-        "DELETE FROM user_sessions WHERE id IN (SELECT s.id FROM user_sessions s JOIN users u ON u.id = s.user_id"
-        " WHERE u.centre_id = :centre AND s.created_at < :before LIMIT :batch)",
+        _old("user_sessions", "created_at < :before AND user_id IN (SELECT id FROM users WHERE centre_id = :centre)"),
     ),
     RuleKind.IMPORT_FILE: (
-        *(
-            f"DELETE FROM {table} WHERE import_id IN ({_OLD_IMPORTS})"
-            for table in ("call_import_chunks", "call_import_rows", "call_import_findings")
-        ),
-        "UPDATE call_imports SET record_key = :key, file_name_sealed = NULL, headers_sealed = NULL,"
-        f" report_sealed = NULL, options_sealed = NULL WHERE record_key <> :key AND id IN ({_OLD_IMPORTS} LIMIT :batch)",
+        _rows_of_imports("call_import_chunks"), _rows_of_imports("call_import_rows"),
+        _rows_of_imports("call_import_findings"),
+        _WITHOUT_WORDS,
     ),
-}
+}  # fmt: skip
 
 
 def sweep() -> None:

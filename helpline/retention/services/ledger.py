@@ -30,10 +30,11 @@ def compare() -> LedgerState:
 
 def _compared(ctx: Context, ledger: Ledger) -> LedgerState:
     known = listing.known_erasures()
-    named = Reach(*(
-        tuple({each for entry in ledger.entries for each in getattr(entry.reach, kind)})
-        for kind in ("calls", "cases", "persons")
-    ))  # fmt: skip
+    named = Reach(
+        calls=tuple({each for entry in ledger.entries for each in entry.reach.calls}),
+        cases=tuple({each for entry in ledger.entries for each in entry.reach.cases}),
+        persons=tuple({each for entry in ledger.entries for each in entry.reach.persons}),
+    )
     left = reaching.not_erased(named)
     unknown_here = [entry for entry in ledger.entries if entry.erasure_id not in known or left & set(entry.reach.ids)]
     there = {entry.erasure_id for entry in ledger.entries}
@@ -89,3 +90,9 @@ def sentences(state: LedgerState) -> list[str]:
             f"{state.unknown_there} erasures of this database are not in the ledger: bring back its newest copy."
         )
     return said
+
+
+def sentences_of_replay(done: int, held: int) -> list[str]:
+    """What a person at the machine reads where there was something to do."""
+    said = [f"{done} erasures of the ledger were done in this database."] if done else []
+    return said + ([f"{held} were not: a legal hold keeps what they name."] if held else [])
