@@ -93,7 +93,7 @@ def audit_house(make_database, settings, worker_number):
         settings, database_url=urls["web"], database_worker_url=urls["worker"], database_relay_url=urls["relay"],
         database_owner_url=urls["owner"],
     )  # fmt: skip
-    app = create_app(own, database_role="worker")
+    app = create_app(own)  # the notary and the watcher step down by themselves (tests/conftest.py, `machines`)
     yield Audit(app, own, urls)
     with app.app_context():
         db.engine.dispose()
