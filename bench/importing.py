@@ -74,11 +74,13 @@ def measure_imports(
     with web.app_context():
         try:
             _know_mapping(house)
-            done = [_measure(settings, house.code, house.supervisor, "generated.csv", generated(rows), run)]
+            done = [_measure(settings, house.code, house.supervisor, ("generated.csv", generated(rows)), run)]
             with psycopg.connect(settings.database_owner_url) as connection:
                 centre_id, code = make_centre(connection, "AR", "America/Argentina/Buenos_Aires")
                 person = make_person(connection, centre_id, "supervisor")
-            return done + [_measure(settings, code, person, path.name, path.read_bytes(), run) for path in LOGS if logs]
+            return done + [
+                _measure(settings, code, person, (path.name, path.read_bytes()), run) for path in LOGS if logs
+            ]
         finally:
             db.engine.dispose()
 
@@ -90,7 +92,8 @@ def _know_mapping(house: House) -> None:
         save_mapping(ctx, house.centre_id, MAPPING)
 
 
-def _measure(settings: Settings, code: str, person: Person, name: str, content: bytes, run: RunNext) -> Imported:
+def _measure(settings: Settings, code: str, person: Person, log: tuple[str, bytes], run: RunNext) -> Imported:
+    name, content = log
     begun = time.perf_counter()
     command = ImportFile(code, person.login, name, io.BytesIO(content))
     outcome = import_file(command, lambda _done, _all: None, run=run)

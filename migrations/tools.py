@@ -75,9 +75,13 @@ def serve(table: str, actor: str, privileges: str, *, seen: str = "true", writte
     """
     role, acts = f"helpline_{actor}", f"(SELECT app.actor() ->> 'r') = '{actor}'"
     op.execute(f"GRANT {privileges.replace('(*)', f'({open_columns(table)})')} ON {table} TO {role}")
-    if op.get_bind().scalar(sa.text("SELECT relrowsecurity FROM pg_class WHERE oid = CAST(:t AS regclass)"), {"t": table}):
+    if op.get_bind().scalar(
+        sa.text("SELECT relrowsecurity FROM pg_class WHERE oid = CAST(:t AS regclass)"), {"t": table}
+    ):
         rules = (acts if also == "true" else f"{acts} AND ({also})" for also in (seen, written))
-        op.execute("CREATE POLICY {0}_by_{1} ON {0} TO {2} USING ({3}) WITH CHECK ({4})".format(table, actor, role, *rules))
+        op.execute(
+            "CREATE POLICY {0}_by_{1} ON {0} TO {2} USING ({3}) WITH CHECK ({4})".format(table, actor, role, *rules)
+        )
 
 
 def open_columns(table: str) -> str:

@@ -260,9 +260,15 @@ def machines() -> Iterator[None]:
 
     def get_bind(session: Session, *args: Any, **more: Any) -> Any:
         bind, ctx = plain(session, *args, **more), current_context()
-        if ctx is None or ctx.actor.role not in set(MACHINES) - {SystemActor.KEEPER} or bind.url.username != "helpline_web":
+        if (
+            ctx is None
+            or ctx.actor.role not in set(MACHINES) - {SystemActor.KEEPER}
+            or bind.url.username != "helpline_web"
+        ):
             return bind
-        url = make_url(current_app.extensions["helpline_settings"].database_worker_url).set(drivername=bind.url.drivername)
+        url = make_url(current_app.extensions["helpline_settings"].database_worker_url).set(
+            drivername=bind.url.drivername
+        )
         if url not in engines:
             engines[url] = create_engine(url, poolclass=NullPool)
             sign_transactions(engines[url], step_down=True)

@@ -110,6 +110,6 @@ def become(ctx: Context) -> None:
 
 
 def apart(statement: TextClause, values: Mapping[str, Any]) -> Any:
-    """Run one statement in a transaction of its own, which stays whatever becomes of the unit of work. Gives its value."""
+    """The value of one statement in a transaction of its own, which stays whatever becomes of the unit of work."""
     with db.engine.begin() as connection:
         return connection.scalar(statement, values)

@@ -59,7 +59,7 @@ def prepare_database(  # noqa: PLR0917  # one address for each login
         for role, url in logins.items():
             _make_role(connection, role, PLAIN + " NOBYPASSRLS", unquote(urlsplit(url).password or ""))
         _make_role(connection, BACKUP, PLAIN + " BYPASSRLS", "")
-        # Nobody logs in as these: the worker's login steps down to one for each unit of work, and has nothing of its own.
+        # Nobody logs in as these: the workers' login, with nothing of its own, steps down to one for each unit of work.
         for actor in MACHINES:
             _make_role(connection, machine_role(actor), "NOLOGIN NOBYPASSRLS " + _NARROW, "")
             connection.execute(

@@ -34,7 +34,7 @@ ROTATIONS = (
 )
 FOLLOWERS = f"{READ}, INSERT, UPDATE (position, moved_at, due_at, attempts, error_code)"
 OBLIGATIONS = f"{READ}, INSERT, UPDATE (settled_at)"
-READ_ENTRIES = "SELECT (id, at, centre_id, actor_id, actor_role, outcome, subject_kind, subject_ids)"
+READ_ENTRIES = "SELECT (id, at, centre_id, actor_id, actor_role, outcome, subject_ids, field_groups)"
 
 SERVED = {  # what each touches, beside the audit, which all write
     "router": {
@@ -131,6 +131,8 @@ ITS_OWN = "SELECT tablename, policyname FROM pg_policies WHERE roles = ARRAY['he
 CALLED = """SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'app'::regnamespace
     AND EXISTS (SELECT 1 FROM aclexplode(proacl) WHERE grantee = 'helpline_worker'::regrole)
     AND oid <> 'app.keys_locked()'::regprocedure"""
+WEB_CALLS = """SELECT proname, oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'app'::regnamespace
+    AND EXISTS (SELECT 1 FROM aclexplode(proacl) WHERE grantee = 'helpline_web'::regrole)"""
 WEB_FUNCTIONS = ("asked_child", "case_elsewhere", "find_ask", "older_person")
 
 
@@ -158,15 +160,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("REVOKE EXECUTE ON FUNCTION app.carry_out(uuid) FROM helpline_keeper")
-    for table in SAME_CENTRE:
-        op.execute(f"ALTER POLICY {table}_insert_narrowed ON {table} TO helpline_web")
-    for actor in ACTORS:
-        for table in ("audit_entries", *SERVED[actor]):
-            op.execute(f"DROP POLICY IF EXISTS {table}_by_{actor} ON {table}")
-            op.execute(f"REVOKE ALL ON {table} FROM helpline_{actor}")
-        if actor != "rotator":
-            op.execute(f"REVOKE USAGE ON SCHEMA app FROM helpline_{actor}")
+    _take_back()
     for privileges, tables in HAD.items():
         op.execute(f"GRANT {privileges} ON {tables} TO helpline_worker")
     for table, privileges in HAD_COLUMNS.items():
@@ -176,9 +170,18 @@ def downgrade() -> None:
     for table, policy in _rows(ITS_OWN):
         if policy not in WEB_ONLY:
             op.execute(f"ALTER POLICY {policy} ON {table} TO helpline_web, helpline_worker")
-    for name, arguments in _rows(
-        "SELECT proname, oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'app'::regnamespace"
-        " AND EXISTS (SELECT 1 FROM aclexplode(proacl) WHERE grantee = 'helpline_web'::regrole)"
-    ):
+    for name, function in _rows(WEB_CALLS):
         if name not in WEB_FUNCTIONS:
-            op.execute(f"GRANT EXECUTE ON FUNCTION {arguments} TO helpline_worker")
+            op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO helpline_worker")
+
+
+def _take_back() -> None:
+    op.execute("REVOKE EXECUTE ON FUNCTION app.carry_out(uuid) FROM helpline_keeper")
+    for table in SAME_CENTRE:
+        op.execute(f"ALTER POLICY {table}_insert_narrowed ON {table} TO helpline_web")
+    for actor in ACTORS:
+        for table in ("audit_entries", *SERVED[actor]):
+            op.execute(f"DROP POLICY IF EXISTS {table}_by_{actor} ON {table}")
+            op.execute(f"REVOKE ALL ON {table} FROM helpline_{actor}")
+        if actor != "rotator":
+            op.execute(f"REVOKE USAGE ON SCHEMA app FROM helpline_{actor}")

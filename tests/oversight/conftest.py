@@ -18,7 +18,7 @@ from tests.factories.accounts import make_centre, make_user
 
 
 class Audit:
-    """A worker's application over a database of its own."""
+    """The application over a database of its own."""
 
     def __init__(self, app, settings, urls):
         self.app, self.settings, self.urls = app, settings, urls

@@ -55,7 +55,7 @@ def signed_context(ctx: Context) -> dict[str, str]:
 
 
 def machine_role(role: str) -> str:
-    """The database role in which the workers' login does what this actor does; none, which reaches nothing, for people."""
+    """In which database role the workers' login acts for this actor; for people `none`, which reaches nothing."""
     return f"helpline_{role}" if role in MACHINES else "none"
 
 
