@@ -8,6 +8,8 @@ from sqlalchemy import insert, text
 from helpline.accounts.models import Approval
 from helpline.accounts.services import approvals
 from helpline.accounts.vocabulary import ApprovalState, Decision
+from helpline.foundation.access.permissions import SystemActor
+from helpline.foundation.context import system_context
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
@@ -153,7 +155,7 @@ def test_the_database_itself_erases_nothing_that_is_held(world, closed, rows, at
     )  # fmt: skip
 
     def by_hand():
-        with unit_of_work(erasing.eraser()), erasing.stepped_down():
+        with unit_of_work(system_context(SystemActor.ERASER)):
             mark = "UPDATE cases SET erased_at = now(), erased_why = 'rule' WHERE id = :id"
             db.session.execute(text(mark), {"id": closed})
 

@@ -122,3 +122,10 @@ class SystemActor(StrEnum):
     SEARCHER = "searcher"  # knows names, in the memory of a process of its own
     ERASER = "eraser"  # finds what is due, destroys the keys of what two people agreed to erase, throws leftovers away
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance
+
+
+# Those that work in the workers: each steps down to a database role of its own, `helpline_<name>`.
+MACHINES = (
+    SystemActor.ROUTER, SystemActor.REMINDER, SystemActor.MESSENGER, SystemActor.IMPORTER, SystemActor.ROTATOR,
+    SystemActor.NOTARY, SystemActor.WATCHER, SystemActor.ERASER, SystemActor.KEEPER,
+)  # fmt: skip

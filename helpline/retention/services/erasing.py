@@ -18,9 +18,9 @@ from helpline.accounts.models import Approval
 from helpline.accounts.services import approvals
 from helpline.accounts.vocabulary import ApprovalKind, ApprovalState
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.permissions import Permission
+from helpline.foundation.access.permissions import Permission, SystemActor
 from helpline.foundation.audit.recorder import record
-from helpline.foundation.context import Context
+from helpline.foundation.context import Context, system_context
 from helpline.foundation.crypto.keyring import ring
 from helpline.foundation.crypto.records import DESTROYED
 from helpline.foundation.crypto.sealed import sealed_columns
@@ -32,7 +32,6 @@ from helpline.retention.events import RecordErased
 from helpline.retention.queries import reaching
 from helpline.retention.rules import FATES, Fate
 from helpline.retention.services import port
-from helpline.retention.services.role import eraser, stepped_down
 from helpline.retention.vocabulary import LedgerEntry, RecordKind, Why
 
 log = get_logger(__name__)
@@ -56,14 +55,14 @@ _FINISH = (
 
 def carry_out_due() -> int:
     """The eraser's: do what two people agreed, each in a unit of its own. Gives how many were done."""
-    with unit_of_work(eraser()) as ctx:
+    with unit_of_work(system_context(SystemActor.ERASER)) as ctx:
         require(ctx, Permission.ERASURE_CARRY)
         due = [each.id for each in accounts.list_due_approvals(ApprovalKind.ERASURE, ctx.now, BATCH)]
     return sum(_carry_out(approval_id) for approval_id in due)
 
 
 def _carry_out(approval_id: uuid.UUID) -> bool:
-    with unit_of_work(eraser()) as ctx:
+    with unit_of_work(system_context(SystemActor.ERASER)) as ctx:
         approval = accounts.find_approval(approval_id)
         if approval is None or not _erase(ctx, approval):
             return False
@@ -76,23 +75,21 @@ def _erase(ctx: Context, approval: Approval) -> bool:
     """False, and nothing, where something stands in the way, or it was stopped or done meanwhile."""
     kind, why, record_id = RecordKind(approval.detail["kind"]), Why(approval.detail["why"]), approval.record_id
     assert record_id is not None
-    with stepped_down():
-        reach = reaching.reach_of(kind, record_id)
-        reaching.lock(reach)
-        in_the_way = reaching.hindrances(kind, record_id, reach)
+    reach = reaching.reach_of(kind, record_id)
+    reaching.lock(reach)
+    in_the_way = reaching.hindrances(kind, record_id, reach)
     if in_the_way or not approvals.carry_out(approval.id):
         log.info("retention.not_erased", reason=in_the_way[0].value if in_the_way else "stopped")
         return False
     entry = port.ledger().append(LedgerEntry(0, approval.id, approval.centre_id, kind, record_id, why, ctx.now, reach))
-    with stepped_down():
-        destroy(entry, ctx.now)
+    destroy(entry, ctx.now)
     note(ctx, entry)
     approvals.moved(ctx, approval, ApprovalState.DONE)
     return True
 
 
 def destroy(entry: LedgerEntry, at: datetime) -> None:
-    """Destroy what the entry names, in the role at hand, and note how much it was. Doing it again changes nothing."""
+    """Destroy what the entry names, and note how much it was. Doing it again changes nothing."""
     reach = entry.reach
     ids: dict[str, Any] = {"calls": reach.calls, "cases": reach.cases, "persons": reach.persons, "all": reach.ids}
     columns = sealed_columns(db.metadata)

@@ -13,9 +13,9 @@ from sqlalchemy import CursorResult, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.permissions import Permission
+from helpline.foundation.access.permissions import Permission, SystemActor
 from helpline.foundation.audit.recorder import record
-from helpline.foundation.context import Context
+from helpline.foundation.context import Context, system_context
 from helpline.foundation.crypto.records import DESTROYED, new_record_key
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.failpoints import failpoint
@@ -23,7 +23,6 @@ from helpline.foundation.ids import new_id
 from helpline.retention.models import RetentionReview, RetentionSweep
 from helpline.retention.queries import listing, reaching
 from helpline.retention.rules import SWEEP_EVERY, months_before
-from helpline.retention.services.role import eraser, stepped_down
 from helpline.retention.vocabulary import LEFTOVERS, REVIEWED, RecordKind, RuleKind
 
 BATCH = 500
@@ -65,7 +64,7 @@ THROWN: Mapping[RuleKind, tuple[str, ...]] = {
 
 def sweep() -> None:
     """The eraser's: put on the list what is due, and throw away leftovers, until everything was looked at today."""
-    with unit_of_work(eraser()) as ctx, stepped_down():
+    with unit_of_work(system_context(SystemActor.ERASER)) as ctx:
         require(ctx, Permission.ERASURE_CARRY)
         centres = listing.list_centre_ids()
     for centre_id in centres:
@@ -79,9 +78,8 @@ def sweep() -> None:
 
 def step(centre_id: uuid.UUID, kind: RuleKind) -> bool:
     """One batch; False where today's sweep is through."""
-    with unit_of_work(eraser()) as ctx:
-        with stepped_down():
-            found = _look(ctx, centre_id, kind)
+    with unit_of_work(system_context(SystemActor.ERASER)) as ctx:
+        found = _look(ctx, centre_id, kind)
         if found:
             record(ctx, "retention.found", "retention", centre_id=centre_id, what=kind.value, records=len(found))
         failpoint("retention.sweep.before_commit")
@@ -138,15 +136,14 @@ def _move(centre_id: uuid.UUID, kind: RuleKind, values: Mapping[str, object]) ->
 
 def throw_away(centre_id: uuid.UUID, kind: RuleKind) -> int:
     """A batch of leftovers of this kind that are older than the rule; how many went."""
-    with unit_of_work(eraser()) as ctx:
-        with stepped_down():
-            before = months_before(ctx.now, listing.months_of(centre_id, kind))
-            values = {"centre": centre_id, "before": before, "batch": BATCH, "key": DESTROYED}
-            gone = 0
-            for statement in THROWN[kind]:
-                told = {name: value for name, value in values.items() if f":{name}" in statement}
-                result: CursorResult[object] = db.session.execute(text(statement), told)  # type: ignore[assignment]
-                gone += result.rowcount
+    with unit_of_work(system_context(SystemActor.ERASER)) as ctx:
+        before = months_before(ctx.now, listing.months_of(centre_id, kind))
+        values = {"centre": centre_id, "before": before, "batch": BATCH, "key": DESTROYED}
+        gone = 0
+        for statement in THROWN[kind]:
+            told = {name: value for name, value in values.items() if f":{name}" in statement}
+            result: CursorResult[object] = db.session.execute(text(statement), told)  # type: ignore[assignment]
+            gone += result.rowcount
         if gone:
             record(ctx, "retention.thrown_away", "retention", centre_id=centre_id, what=kind.value, records=gone)
     return gone

@@ -3,22 +3,20 @@
 from sqlalchemy.dialects.postgresql import insert
 
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.permissions import Permission
-from helpline.foundation.context import Channel, Context
+from helpline.foundation.access.permissions import Permission, SystemActor
+from helpline.foundation.context import Channel, Context, system_context
 from helpline.foundation.db import db, unit_of_work
 from helpline.retention.models import Erasure, ErasureLedgerState
 from helpline.retention.queries import listing, reaching
 from helpline.retention.services import erasing, port
-from helpline.retention.services.role import eraser, stepped_down
 from helpline.retention.vocabulary import Hindrance, Ledger, LedgerEntry, LedgerProblem, LedgerState, Reach
 
 
 def compare() -> LedgerState:
     """Look at both, and keep what was found for whoever asks (`listing.find_ledger_state`)."""
-    with unit_of_work(eraser()) as ctx:
+    with unit_of_work(system_context(SystemActor.ERASER)) as ctx:
         require(ctx, Permission.ERASURE_CARRY)
-        with stepped_down():
-            state = _compared(ctx, port.ledger().read())
+        state = _compared(ctx, port.ledger().read())
         values = {
             "entries": state.entries, "unknown_here": state.unknown_here, "unknown_there": state.unknown_there,
             "problem": state.problem, "checked_at": state.checked_at,
@@ -48,7 +46,7 @@ def replay() -> tuple[int, int]:
     Gives how many were done, and how many a hold keeps here. Entries of centres that are not here are passed over.
     """
     done = held = 0
-    with unit_of_work(eraser(Channel.CLI)):
+    with unit_of_work(system_context(SystemActor.ERASER, channel=Channel.CLI)):
         centres = set(listing.list_centre_ids())
     for entry in port.ledger().read().entries:
         if entry.centre_id in centres:
@@ -59,7 +57,7 @@ def replay() -> tuple[int, int]:
 
 def _replay(entry: LedgerEntry) -> bool | None:
     """True where it was done now, False where it was done before, None where a hold keeps it."""
-    with unit_of_work(eraser(Channel.CLI)) as ctx:
+    with unit_of_work(system_context(SystemActor.ERASER, channel=Channel.CLI)) as ctx:
         require(ctx, Permission.ERASURE_CARRY)
         known = listing.find_erasure(entry.erasure_id)
         if known is not None and known.finished_at is not None and not reaching.not_erased(entry.reach):

@@ -4,10 +4,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import APP_ROLES, protect, rotate
+from migrations.tools import rotate, serve, shield
 
-revision = "0023"
-down_revision = "0022"
+revision = "0025"
+down_revision = "0024"
 
 AT = sa.DateTime(timezone=True)
 ROLE = "(SELECT app.actor() ->> 'r')"
@@ -15,7 +15,6 @@ ME = "(SELECT app.actor_id())"
 NOW = "to_timestamp((SELECT (app.actor() ->> 'n')::double precision))"
 DECIDES = f"{ROLE} IN ('supervisor', 'admin')"
 OWN_CENTRE = "centre_id = (SELECT app.actor_centre())"
-ERASER = f"{ROLE} = 'eraser'"
 NOT_SHUT_OUT = " AND ".join(
     f"record_id <> ALL ((SELECT app.denied('{kind}'))::uuid[])" for kind in ("case", "call", "person")
 )
@@ -159,12 +158,27 @@ DELETES = (
 )  # fmt: skip
 
 
+VERBS = {"INSERT": ADDS, "DELETE": DELETES}
+NOTES = {  # what it notes and tells, and of which rows that is true
+    "approvals": ("SELECT (*)", "true"), "audit_entries": ("INSERT", f"actor_id = {ME}"),
+    "outbox_events": ("INSERT", "name IN ('retention.record_erased', 'accounts.approval_moved')"),
+    "erasure_ledger_states": ("SELECT, INSERT, UPDATE", "true"),
+}  # fmt: skip
+TOLD = (
+    ("r.subject_id = (told ->> 'subject_id')::uuid", "r.subject_id IS NOT DISTINCT FROM (told ->> 'subject_id')::uuid"),
+    ("    WHEN 'accounts' THEN\n", """    WHEN 'retention' THEN
+        done := EXISTS (SELECT 1 FROM erasures r
+            WHERE r.id = (told ->> 'erasure_id')::uuid AND r.centre_id = centre AND r.xmin = mine);
+    WHEN 'accounts' THEN\n"""),
+)  # fmt: skip
+
+
 def upgrade() -> None:
     _mark_records()
     _make_tables()
     op.execute(HELD)
     op.execute("REVOKE EXECUTE ON FUNCTION app.held(uuid) FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION app.held(uuid) TO {APP_ROLES}, helpline_eraser")
+    op.execute("GRANT EXECUTE ON FUNCTION app.held(uuid) TO helpline_web, helpline_eraser")
     _widen_approvals()
     op.execute(CARRY_OUT.format(erasure=ERASURE))
     op.execute(GUARD)
@@ -174,14 +188,21 @@ def upgrade() -> None:
             " WHEN (OLD.erased_at IS NOT NULL OR NEW.erased_at IS NOT NULL) EXECUTE FUNCTION app.keep_erased()"
         )
     op.execute("GRANT USAGE ON SCHEMA app TO helpline_eraser")
+    op.execute("GRANT EXECUTE ON FUNCTION app.carry_out(uuid) TO helpline_eraser")
     for table, columns in READS.items():
-        op.execute(f"GRANT SELECT ({columns}) ON {table} TO helpline_eraser")
-        op.execute(f"CREATE POLICY {table}_erased ON {table} TO helpline_eraser USING ({ERASER}) WITH CHECK ({ERASER})")
-    for table, columns in WRITES.items():
-        op.execute(f"GRANT UPDATE ({columns}) ON {table} TO helpline_eraser")
-    for verb, tables in (("INSERT", ADDS), ("DELETE", DELETES)):
-        for table in tables:
-            op.execute(f"GRANT {verb} ON {table} TO helpline_eraser")
+        privileges = [f"SELECT ({columns})", *(verb for verb, tables in VERBS.items() if table in tables)]
+        serve(table, "eraser", ", ".join(privileges + ([f"UPDATE ({WRITES[table]})"] if table in WRITES else [])))
+    for table, (privileges, written) in NOTES.items():
+        serve(table, "eraser", privileges, written=written)
+    _tell(TOLD)
+
+
+def _tell(changes: tuple[tuple[str, str], ...]) -> None:
+    """Events are of what was done: an approval about a record names nobody, and an erasure is told of too."""
+    text = op.get_bind().scalar(sa.text("SELECT pg_get_functiondef('app.refuse_rumour()'::regprocedure)"))
+    for before, after in changes:
+        text = text.replace(before, after)
+    op.get_bind().exec_driver_sql(text.replace("%", "%%"))
 
 
 def _mark_records() -> None:
@@ -287,27 +308,25 @@ def _make_tables() -> None:
         sa.CheckConstraint("one", name="one"),
         sa.CheckConstraint("problem IN ('missing', 'damaged')", name="problem"),
     )
-    protect(
+    shield(
         "retention_rules",
         "centre_id = ANY ((SELECT app.centres_of('retention'))::uuid[])",
         web="SELECT, INSERT",
-        worker="SELECT",
     )
     op.execute("GRANT UPDATE (months, changed_by, changed_at, version) ON retention_rules TO helpline_web")
-    protect("legal_holds", KEPT, web="SELECT, INSERT", worker="")
+    shield("legal_holds", KEPT, web="SELECT, INSERT")
     op.execute("GRANT UPDATE (lifted_by, lifted_at) ON legal_holds TO helpline_web")
-    protect("retention_reviews", KEPT, web="SELECT", worker="")
+    shield("retention_reviews", KEPT, web="SELECT")
     op.execute("GRANT UPDATE (keep_until, reason_sealed, decided_by, decided_at) ON retention_reviews TO helpline_web")
-    protect("erasures", KEPT, web="SELECT", worker="SELECT")
-    protect(
+    shield("erasures", KEPT, web="SELECT")
+    shield(
         "erasure_ledger_states",
         "(SELECT app.actor() -> 's' ? 'retention')",
         web="SELECT",
-        worker="SELECT, INSERT, UPDATE",
     )
     # When an older master key went is told where it says from when on an erasure holds in backups too; no key is in it.
     op.execute(
-        f"CREATE POLICY key_rotations_told ON key_rotations FOR SELECT TO {APP_ROLES}"
+        "CREATE POLICY key_rotations_told ON key_rotations FOR SELECT TO helpline_web"
         " USING ((SELECT app.actor() -> 's' ? 'retention'))"
     )
     op.execute("ALTER TABLE retention_sweeps ENABLE ROW LEVEL SECURITY")
@@ -320,7 +339,7 @@ def _make_tables() -> None:
     ):  # fmt: skip
         using = " USING (true)" if command == "UPDATE" else ""
         op.execute(
-            f"CREATE POLICY {table}_{command.lower()}_narrowed ON {table} AS RESTRICTIVE FOR {command} TO {APP_ROLES}"
+            f"CREATE POLICY {table}_{command.lower()}_narrowed ON {table} AS RESTRICTIVE FOR {command} TO helpline_web"
             f"{using} WITH CHECK ({rule})"
         )
     rotate("legal_holds")
@@ -356,13 +375,12 @@ def downgrade() -> None:
     op.create_check_constraint("kind", "approvals", "kind IN ('admin_role', 'factor_reset')")
     op.drop_column("approvals", "record_id")
     op.alter_column("approvals", "subject_id", nullable=False)
-    for table, columns in READS.items():
-        op.execute(f"DROP POLICY {table}_erased ON {table}")
+    for table in (*READS, *NOTES):
+        op.execute(f"DROP POLICY {table}_by_eraser ON {table}")
         op.execute(f"REVOKE ALL ON {table} FROM helpline_eraser")
-        op.execute(f"REVOKE SELECT ({columns}) ON {table} FROM helpline_eraser")
-        if table in WRITES:
-            op.execute(f"REVOKE UPDATE ({WRITES[table]}) ON {table} FROM helpline_eraser")
+    op.execute("REVOKE EXECUTE ON FUNCTION app.carry_out(uuid) FROM helpline_eraser")
     op.execute("REVOKE USAGE ON SCHEMA app FROM helpline_eraser")
+    _tell(tuple((after, before) for before, after in TOLD))
     op.execute("DROP POLICY key_rotations_told ON key_rotations")
     for name in (
         "erasure_ledger_states",
