@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _COENG, _ROBAT, _RO = "\u17d2", "\u17cc", "\u179a"
 _SILENCED = "\u17cd"
+_SPOKEN_SIGNS = {"\u17c9", "\u17ca", "\u17d0"}
 _UNSEEN = re.compile("[\u17b4\u17b5\u200b\u200c\u200d]")
 _CLUSTER = re.compile("[\u1780-\u17b3][\u17b6-\u17d3\u17dd\u1780-\u17b3]*?(?=(?<!\u17d2)[\u1780-\u17b3]|$)")
 _MARK = re.compile("\u17d2[\u1780-\u17b3]|.")
@@ -28,6 +29,7 @@ class Cluster:
     below: str
     vowel: str
     silent: bool = False  # by ៍ above it: spelt, not spoken
+    signs: str = ""  # ៉, ៊ and ័: spoken, not compared
 
     @property
     def text(self) -> str:
@@ -48,4 +50,5 @@ def _cluster(text: str) -> Cluster:
         vowel = vowel.replace(typed, one)
     after = "".join(mark for mark in marks if "\u17c6" <= mark <= "\u17c8")
     base = _RO + text[0] if _ROBAT in marks else text[0]
-    return Cluster(base, "".join(below), _U_FOR_SHIFTER.sub("", vowel) + after, _SILENCED in marks)
+    signs = "".join(mark for mark in marks if mark in _SPOKEN_SIGNS)
+    return Cluster(base, "".join(below), _U_FOR_SHIFTER.sub("", vowel) + after, _SILENCED in marks, signs)
