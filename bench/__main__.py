@@ -18,6 +18,7 @@ def main() -> None:
     )
     parser.add_argument("--people", type=int, default=Options.people, help="people whose names are searched; 0: none")
     parser.add_argument("--seed", type=int, default=Options.seed, help="of their names")
+    parser.add_argument("--audit-entries", type=int, default=Options.audit_entries, help="sealed and verified; 0: none")
     parser.add_argument("--parts", type=_parts, default=PARTS, help=f"of {','.join(PARTS)}")
     options = Options(**vars(parser.parse_args()))
     with own_servers() as settings:

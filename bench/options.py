@@ -15,6 +15,7 @@ class Options:
     floor_count: int = 300  # plain inserts of each client, before each figure
     import_rows: int = 10_000  # of the generated log; 0: no imports
     people: int = 10_000  # whose names are searched; 0: no search
+    audit_entries: int = 50_000  # that are sealed and verified; 0: none
     seed: int = 1280  # of their names
     clients: tuple[int, ...] = (1, 8)
     rounds: int = 6  # of what is compared with and without protection, taking turns

@@ -11,6 +11,7 @@ from pathlib import Path
 from flask import Flask
 
 from bench.asking import Inside
+from bench.auditing import measure_audit
 from bench.bed import web_process
 from bench.floor import insert_floor
 from bench.house import House, make_house
@@ -18,7 +19,7 @@ from bench.importing import Imported, measure_imports
 from bench.known import measure_search
 from bench.measuring import Timing, count_statements, measure
 from bench.operations import Operation, call_body, operations
-from bench.options import IMPORT, PROTECTION, SEARCH, SERVICE, Options
+from bench.options import AUDIT, IMPORT, PROTECTION, SEARCH, SERVICE, Options
 from bench.protection import measure_protection
 from helpline.app import create_app
 from helpline.foundation.clock import real_now
@@ -46,6 +47,9 @@ def run(settings: Settings, options: Options, say: Say) -> None:
         measure_search(settings, house, options, say)
     if IMPORT in options.parts and options.import_rows:
         _measure_imports(settings, options, house, say)
+    if AUDIT in options.parts and options.audit_entries:
+        with _application(settings, "worker") as worker:
+            measure_audit(worker, settings, house, options.audit_entries, say)
     say(f"\nLoad average {_load()} after. What else the machine does moves these figures.")
 
 
