@@ -87,11 +87,11 @@ def _verify(settings: Settings, *arguments: str) -> _Run:
     started = time.perf_counter()
     told = environment(replace(settings, database_admin_url=""))
     command = [sys.executable, "-m", "helpline.cli", "verify-audit", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=told, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _pid, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with subprocess.Popen(command, cwd=ROOT, env=told, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _pid, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     found = re.match(r"Whole: (\d+) entries", said)
     if process.returncode or not found:
         raise ServerError(f"The audit did not come out whole: {said}")

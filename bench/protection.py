@@ -8,7 +8,7 @@ import itertools
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ def measure_protection(settings: Settings, house: House, options: Options, say: 
         sides = []
         for name, copy in copies.items():
             web = stack.enter_context(web_process(copy, Path(folder), f"bench.bare:{name}"))
-            sides.append(_Side(name, web, _operations(house, options, Wire(web.port), everybody)))
+            client = stack.enter_context(closing(Wire(web.port)))
+            sides.append(_Side(name, web, _operations(house, options, client, everybody)))
         database = Backends.of(settings.database_owner_url)
         for clients in options.clients:
             asked_sides = sides if clients == 1 else [side for side in sides if side.name in WHOLE]
