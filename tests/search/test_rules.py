@@ -73,6 +73,12 @@ def test_words_written_together_are_parted_where_the_parts_are_known():
     assert ways == {("tuch", "sreidy"), ("tuch", "srei", "dy")}
 
 
+def test_a_khmer_word_is_parted_with_its_subscripts_and_signs():
+    known = {tokens(word)[0] for word in ("ទូច", "ស្រី", "ភ័ក្រ")}
+    ways = parted(tokens("ទូចស្រីភ័ក្រ")[0], known.__contains__)
+    assert [[part.spoken for part in way] for way in ways] == [["tUc", "srI", "φEk"]]
+
+
 def test_signs_in_any_order_and_invisible_letters_make_no_difference():
     assert tokens("ស្រី")[0] == tokens("ស្រ\u200bី")[0] == tokens("សី្រ")[0]
     assert [cluster.text for cluster in clusters("កោ")] == [cluster.text for cluster in clusters("កេា")]

@@ -38,7 +38,12 @@ class Cluster:
 
 def clusters(word: str) -> list[Cluster]:
     """The clusters of a run of Khmer letters, each in one order and without signs. Marks before any letter are lost."""
-    return [_cluster(found[0]) for found in _CLUSTER.finditer(_UNSEEN.sub("", word))]
+    return [_cluster(piece) for piece in pieces(word)]
+
+
+def pieces(word: str) -> list[str]:
+    """The same as they are written: where a word may be cut."""
+    return [found[0] for found in _CLUSTER.finditer(_UNSEEN.sub("", word))]
 
 
 def _cluster(text: str) -> Cluster:

@@ -7,11 +7,11 @@ sound keeps classes of consonants and three classes of vowels; a Khmer spelling 
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
-from helpline.search.rules.khmer import Cluster, clusters
+from helpline.search.rules.khmer import Cluster, clusters, pieces
 from helpline.search.rules.speaking import khmer_spoken, latin_spoken
 
 MOST_TOKENS = 4  # of a name: more are not compared
@@ -58,6 +58,7 @@ class Token:
     form: str
     sound: str
     spoken: str = field(default="", compare=False)
+    written: tuple[str, ...] = field(default=(), compare=False, repr=False)  # in Khmer: its clusters, signs and all
 
     def __add__(self, other: "Token") -> "Token":
         """The two written as one: Srey Mom, Sreymom."""
@@ -83,33 +84,28 @@ def tokens(name: str, read: dict[str, Token] | None = None) -> tuple[Token, ...]
 
 def parted(token: Token, known: Callable[[Token], bool]) -> list[tuple[Token, ...]]:
     """Each way to read a token as two or three that were written together, all of them `known`."""
-    make, places = (_latin, list(range(2, len(token.form) - 1)))
-    if "\u1780" <= token.form[0] <= "\u17dd":
-        make, places = _khmer, _starts(token.form)
+    letters: Sequence[str] = token.written or token.form
+    make = _khmer if token.written else _latin
+    least = 1 if token.written else 2
+    places = range(least, len(letters) - least + 1)
     cut = {}
-    ends = [0, *places, len(token.form)]
-    for start, end in combinations(ends, 2):
-        part = make(token.form[start:end])
-        if part.form and end - start < len(token.form) and known(part):
+    for start, end in combinations([0, *places, len(letters)], 2):
+        part = make("".join(letters[start:end]))
+        if part.form and end - start < len(letters) and known(part):
             cut[start, end] = part
     found = []
     for at in range(1, 3):
         for inner in combinations(places, at):
-            pieces = list(pairwise((0, *inner, len(token.form))))
+            pieces = list(pairwise((0, *inner, len(letters))))
             if all(piece in cut for piece in pieces):
                 found.append(tuple(cut[piece] for piece in pieces))
     return found
 
 
-def _starts(form: str) -> list[int]:
-    """Where a second Khmer word could begin: at a letter, not at a vowel sign."""
-    return [at for at in range(1, len(form)) if form[at] <= "\u17b3" and len(form) - at > 1]
-
-
 def _khmer(run: str) -> Token:
     found = clusters(run)
     form = "".join(cluster.text for cluster in found)[:MOST_LETTERS]
-    return Token(form, _finish("".join(_khmer_sounds(found))), khmer_spoken(found))
+    return Token(form, _finish("".join(_khmer_sounds(found))), khmer_spoken(found), tuple(pieces(run)))
 
 
 def _khmer_sounds(found: list[Cluster]) -> list[str]:
