@@ -12,13 +12,13 @@ import orjson
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.types.json import set_json_loads
-from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, Text, Uuid, event, insert, text
+from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, Text, TextClause, Uuid, event, insert, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from helpline.foundation.access.rows import signed_context
+from helpline.foundation.access.rows import machine_role, signed_context
 from helpline.foundation.context import Context, active, current_context, replace_context
 from helpline.foundation.errors import Forbidden, NotFound
 
@@ -56,15 +56,23 @@ after_unit: list[Callable[[], None]] = []
 IDLE_SECONDS = 1.0
 _unproved: ContextVar[bool] = ContextVar("helpline_unproved", default=False)
 _SET_CONTEXT = text("SELECT set_config('app.context', :context, true), set_config('app.signature', :signature, true)")
+_STEP_DOWN = text(f"{_SET_CONTEXT.text}, set_config('role', :role, true)")
 
 
-def sign_transactions(engine: Engine) -> None:
-    """Let every transaction of `engine` carry the signed statement of who acts."""
+def sign_transactions(engine: Engine, *, step_down: bool = False) -> None:
+    """Let every transaction of `engine` carry the signed statement of who acts.
+
+    `step_down`, for the workers: it runs in the narrow database role of the system actor who acts, until it ends.
+    """
 
     @event.listens_for(engine, "begin")
     def _sign(connection: Connection) -> None:
         ctx = current_context()
-        if ctx is not None and not _unproved.get():
+        if ctx is None or _unproved.get():
+            return
+        if step_down:
+            connection.execute(_STEP_DOWN, {**signed_context(ctx), "role": machine_role(ctx.actor.role)})
+        else:
             connection.execute(_SET_CONTEXT, signed_context(ctx))
 
 
@@ -135,3 +143,9 @@ def become(ctx: Context) -> None:
     _unproved.set(False)
     if db.session().in_transaction():  # else it is signed as it begins
         db.session.execute(_SET_CONTEXT, signed_context(ctx))
+
+
+def apart(statement: TextClause, values: Mapping[str, Any]) -> Any:
+    """The value of one statement in a transaction of its own, which stays whatever becomes of the unit of work."""
+    with db.engine.begin() as connection:
+        return connection.scalar(statement, values)
