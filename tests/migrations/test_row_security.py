@@ -110,7 +110,11 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("user_sessions", "user_sessions_rows"): ("ALL", accounts.OWNED, None),
     ("users", "users_rows"): ("ALL", accounts.USERS, accounts.USERS),
 }  # fmt: skip
-MACHINES_ALONE = {"retention_sweeps", "audit_leaves", "audit_pending"}  # no person has a row of them: tests/foundation/test_machines.py
+MACHINES_ALONE = {
+    "retention_sweeps",
+    "audit_leaves",
+    "audit_pending",
+}  # no person has a row of them: tests/foundation/test_machines.py
 RESTRICTIVE = {
     "audit_entries_denied", "grants_denied", "messages_denied", "persons_denied", "persons_not_to_partners",
 }  # fmt: skip
