@@ -103,7 +103,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     ports.portal_link = referral_portal.identify_link
     ports.lock_link = key_locking.identify_link
     ports.factor_choice = factors.choose_factor
-    ports.present_factor = factors.present_factor
+    ports.present_factor = factors.enter
     cli.init_cli(app)
     return app
 
@@ -144,6 +144,8 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
     clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
     open_keys(settings)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
+    # Browsers take a cookie of such a name over TLS alone, for this host alone: no neighbour can plant one.
+    prefix = "__Host-" if settings.secure_cookies else ""
     app.extensions["helpline_settings"] = settings
     app.config.update(
         SECRET_KEY=keyring.ring().secret("cookie") if keyring.is_open() else None,
@@ -153,7 +155,8 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
             "pool_pre_ping": True,
             "hide_parameters": True,  # an error's text, which development writes to its log, would quote what was typed
         },
-        SESSION_COOKIE_NAME="helpline",
+        COOKIE_PREFIX=prefix,
+        SESSION_COOKIE_NAME=f"{prefix}helpline",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,

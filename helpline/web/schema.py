@@ -4,6 +4,7 @@
 notes what it showed: HTML and JSON go through it, so they share one mask and one audit.
 """
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,18 +30,36 @@ def group_of(schema: Schema, name: str) -> FieldGroup:
     return FieldGroup(group)
 
 
+# PostgreSQL's texts can't hold U+0000; the others turn the direction of what follows them, so that one name reads as
+# another: they come along unseen when a number is copied from a telephone.
+_NUL = "\0"
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
 def _has_nul(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
     if isinstance(value, list | tuple):
         return any(map(_has_nul, value))
-    return isinstance(value, str) and "\0" in value
+    return isinstance(value, str) and _NUL in value
+
+
+def _straight(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _straight(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_straight(each) for each in value]
+    return _TURNS.sub("", value) if isinstance(value, str) and not value.isascii() else value
 
 
 class In(Schema):
-    """Input. `group` is the group of fields that name none themselves (`metadata={"group": FieldGroup.STORY}`)."""
+    """Input. `group` is the group of fields that name none themselves (`metadata={"group": FieldGroup.STORY}`).
+
+    `verbatim` names fields that are taken to the letter: passwords.
+    """
 
     group: ClassVar[FieldGroup | None] = None
+    verbatim: ClassVar[frozenset[str]] = frozenset()
     error_messages = OF_SCHEMAS
 
     class Meta:
@@ -53,15 +72,16 @@ class In(Schema):
             field_obj.validators = [*field_obj.validators, in_reach]
 
     @pre_load
-    def _refuse_nul(self, data: Any, **_kwargs: Any) -> Any:
-        """PostgreSQL's texts can't hold U+0000; nobody types one."""
-        if isinstance(data, Mapping):
-            refused = {
-                str(name): [_l("This holds a character that can't be kept.")] for name in data if _has_nul(data[name])
-            }
-            if refused:
-                raise ValidationError(refused)
-        return data
+    def _clean(self, data: Any, **_kwargs: Any) -> Any:
+        """Refuse U+0000, which nobody types; leave out what turns the direction of a text."""
+        if not isinstance(data, Mapping):
+            return data
+        refused = {
+            str(name): [_l("This holds a character that can't be kept.")] for name in data if _has_nul(data[name])
+        }
+        if refused:
+            raise ValidationError(refused)
+        return {name: value if name in self.verbatim else _straight(value) for name, value in data.items()}
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _refuse_unwritable(self, _data: Any, original: Any, **_kwargs: Any) -> None:

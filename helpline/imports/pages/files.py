@@ -89,7 +89,7 @@ def _list(problem: Exception | None = None) -> str:
 
 
 @pages.post("/imports")
-@guard(Permission.CALL_IMPORT, retry=_list)
+@guard(Permission.CALL_IMPORT, retry=_list, files=True)
 def upload() -> AnyResponse:
     """Take the file in; a page of its own follows it."""
     file = request.files.get("file")
