@@ -58,7 +58,10 @@ def select_locale() -> str:
     wishes = [ctx.locale] if ctx is not None else []
     if has_request_context():
         wishes.append(g.get("locale", ""))
-        wishes += [request.cookies.get(current_app.config.get("COOKIE_PREFIX", "") + COOKIE, ""), request.accept_languages.best_match(LANGUAGES) or ""]
+        wishes += [
+            request.cookies.get(current_app.config.get("COOKIE_PREFIX", "") + COOKIE, ""),
+            request.accept_languages.best_match(LANGUAGES) or "",
+        ]
     return next((wish for wish in wishes if wish in LANGUAGES), LANGUAGES[0])
 
 

@@ -97,7 +97,11 @@ def house(app, database_urls):
     """My helpline with a case, a call without one, a referral; another with some of everything; all of it by kind."""
     with app.app_context():
         mine, other = make_world(database_urls["owner"]), make_world(database_urls["owner"])
-        case_id, call, theirs = open_case(mine, needs=("health",)), make_call(mine.operator, place=mine.province), open_case(other)
+        case_id, call, theirs = (
+            open_case(mine, needs=("health",)),
+            make_call(mine.operator, place=mine.province),
+            open_case(other),
+        )
         agency = make_agency(other)
         with unit_of_work(system_context(SystemActor.ROUTER)) as ctx:
             routing.request_needs(ctx, case_id, ["health"])

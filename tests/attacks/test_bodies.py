@@ -31,14 +31,32 @@ BROKEN = {
     "prototype": b'{"__proto__": {"role": "admin"}, "constructor": {"prototype": {"role": "admin"}}}',
     "python": b'{"__class__": "x", "__init__": {"__globals__": {}}}',
 }  # fmt: skip
-EXTRA = {"role", "status", "centre_id", "actor_id", "created_at", "opened_by", "operator_id", "requested_by", "record_key", "is_admin", "_sa_instance_state", "password_hash", "demo"}
+EXTRA = {
+    "role",
+    "status",
+    "centre_id",
+    "actor_id",
+    "created_at",
+    "opened_by",
+    "operator_id",
+    "requested_by",
+    "record_key",
+    "is_admin",
+    "_sa_instance_state",
+    "password_hash",
+    "demo",
+}
 
 
 @pytest.fixture(scope="module")
 def taking(app, staff):
     """(endpoint, method, path, its properties) of each operation of the API that takes JSON."""
     described = app.test_client().get("/api/v1/openapi.json").json
-    by_path = {(re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule), method): rule for rule in app.url_map.iter_rules() for method in rule.methods}
+    by_path = {
+        (re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule), method): rule
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods
+    }
     found = []
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
@@ -82,7 +100,9 @@ def test_no_route_reads_more_than_two_megabytes_but_where_a_file_comes_in(app, t
 
 
 def test_a_form_of_too_many_parts_is_refused(app):
-    body = b"".join(b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' for _ in range(2_001)) + b"--x--\r\n"
+    body = (
+        b"".join(b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' for _ in range(2_001)) + b"--x--\r\n"
+    )
     answer = app.test_client().post("/sign-in", data=body, content_type="multipart/form-data; boundary=x")
     assert answer.status_code == 413
 
@@ -110,12 +130,16 @@ def test_every_schema_refuses_what_it_does_not_know():
     assert [schema.__name__ for schema in found if schema().unknown != RAISE] == []
 
 
-@pytest.mark.parametrize("wish", [{"role": "admin"}, {"centre_id": "x"}, {"name": "A", "status": "active"}, {"id": "x"}])
+@pytest.mark.parametrize(
+    "wish", [{"role": "admin"}, {"centre_id": "x"}, {"name": "A", "status": "active"}, {"id": "x"}]
+)
 def test_nobody_makes_more_of_themselves(staff, rows, wish):
     browser = staff.browser("caseworker")
     before = rows("SELECT role, centre_id, status, name FROM users WHERE id = %s", browser.user.id)
     assert browser.client.patch("/api/v1/me", json=wish, headers=browser.token).status_code == 422
-    assert browser.client.post("/account", data={"name": "A", "locale": "en"} | wish | {"csrf_token": browser.token["X-CSRFToken"]}).status_code in {303, 422}
+    assert browser.client.post(
+        "/account", data={"name": "A", "locale": "en"} | wish | {"csrf_token": browser.token["X-CSRFToken"]}
+    ).status_code in {303, 422}
     after = rows("SELECT role, centre_id, status, name FROM users WHERE id = %s", browser.user.id)
     assert [row[:3] for row in after] == [row[:3] for row in before]
 
@@ -125,13 +149,26 @@ def test_of_a_key_said_twice_what_is_checked_is_what_counts(staff):
     for body, status in ((b'{"locale": "xx", "locale": "km"}', 200), (b'{"locale": "km", "locale": "xx"}', 422)):
         answer = browser.client.patch("/api/v1/me", data=body, content_type="application/json", headers=browser.token)
         assert answer.status_code == status
-    assert browser.client.patch("/api/v1/me?locale=xx", json={"locale": "en"}, headers=browser.token).json["locale"] == "en"
+    assert (
+        browser.client.patch("/api/v1/me?locale=xx", json={"locale": "en"}, headers=browser.token).json["locale"]
+        == "en"
+    )
 
 
 def test_names_of_fields_that_nest_are_no_way_round(staff):
     """`a.b` in a form nests: nothing is reached by it that the schema doesn't hold."""
     browser = staff.browser("supervisor")
-    for name in ("__proto__.role", "role.x", "name.__class__", ".", "..", "a..b", ".".join("a" * 500), "names[en]", "names.en.x"):
+    for name in (
+        "__proto__.role",
+        "role.x",
+        "name.__class__",
+        ".",
+        "..",
+        "a..b",
+        ".".join("a" * 500),
+        "names[en]",
+        "names.en.x",
+    ):
         for path in ("/account", "/agencies/new", "/calls"):
             answer = browser.client.post(path, data={name: "admin", "csrf_token": browser.token["X-CSRFToken"]})
             assert answer.status_code in {303, 400, 422}, f"{path} {name}"

@@ -66,7 +66,10 @@ def test_a_body_that_is_json_by_another_name_is_none(staff):
     answer = browser.client.patch("/api/v1/me", data=body, content_type="text/plain", headers=browser.token)
     assert answer.status_code in {200, 422}
     assert browser.client.get("/api/v1/me").json["name"] != "Somebody Else"
-    assert "Access-Control-Allow-Origin" not in browser.client.get("/api/v1/me", headers={"Origin": "https://evil.example"}).headers
+    assert (
+        "Access-Control-Allow-Origin"
+        not in browser.client.get("/api/v1/me", headers={"Origin": "https://evil.example"}).headers
+    )
 
 
 @pytest.mark.parametrize(

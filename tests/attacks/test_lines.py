@@ -12,11 +12,21 @@ from helpline.notifications.gateways import Mail, NotAccepted, SmtpGateway
 from helpline.settings import Settings
 from helpline.web.schema import In
 
-BREAKS = ["\r\nX-Evil: 1", "\nX-Evil: 1", "\rX-Evil: 1", "\u2028X-Evil: 1", "\x85X-Evil: 1", "%0d%0aX-Evil: 1", "\x00X-Evil: 1"]
+BREAKS = [
+    "\r\nX-Evil: 1",
+    "\nX-Evil: 1",
+    "\rX-Evil: 1",
+    "\u2028X-Evil: 1",
+    "\x85X-Evil: 1",
+    "%0d%0aX-Evil: 1",
+    "\x00X-Evil: 1",
+]
 MINE = "Girl\u202egnp.exe"  # reads as "Girlexe.png"
 
 
-@pytest.mark.parametrize("name", [f"log{more}.csv" for more in BREAKS] + ["../../etc/cron.d/x.csv", "/etc/passwd", "C:\\x.csv", MINE])
+@pytest.mark.parametrize(
+    "name", [f"log{more}.csv" for more in BREAKS] + ["../../etc/cron.d/x.csv", "/etc/passwd", "C:\\x.csv", MINE]
+)
 def test_what_a_file_is_called_reaches_no_header_and_no_folder(staff, name):
     browser = staff.browser("supervisor")
     form = {"import_id": str(new_id()), "file": (io.BytesIO(b"when,what\n2024-12-31,x\n"), name)}
@@ -44,12 +54,23 @@ def test_a_mail_is_one_mail_to_one_address_under_one_subject(more):
 
 
 def test_no_header_of_a_request_comes_back(client):
-    for name in ("X-Request-Id", "X-Correlation-Id", "Traceparent", "Origin", "User-Agent", "Accept-Language", "Cookie"):
+    for name in (
+        "X-Request-Id",
+        "X-Correlation-Id",
+        "Traceparent",
+        "Origin",
+        "User-Agent",
+        "Accept-Language",
+        "Cookie",
+    ):
         answer = client.get("/sign-in", headers={name: "evil-canary"})
         assert "evil-canary" not in answer.text + str(answer.headers)
 
 
-@pytest.mark.parametrize("path", ["/x%0d%0aSet-Cookie:%20a=b", "/x%0aSet-Cookie:%20a=b", "/calls/%0d%0aX-Evil:1", "/language/en%0d%0aX-Evil:1"])
+@pytest.mark.parametrize(
+    "path",
+    ["/x%0d%0aSet-Cookie:%20a=b", "/x%0aSet-Cookie:%20a=b", "/calls/%0d%0aX-Evil:1", "/language/en%0d%0aX-Evil:1"],
+)
 def test_no_address_becomes_a_header(client, path):
     answer = client.get(path)
     assert answer.status_code in {302, 404}

@@ -34,7 +34,11 @@ def leads_home(answer):
 def test_no_way_in_leads_out(app, client, person, address):
     assert local_path(address) is None
     token = token_in(client.get("/sign-in", query_string={"next": address}).text)
-    leads_home(client.post("/sign-in", data={"csrf_token": token, "login": person.login, "password": PASSWORD, "next": address}))
+    leads_home(
+        client.post(
+            "/sign-in", data={"csrf_token": token, "login": person.login, "password": PASSWORD, "next": address}
+        )
+    )
     leads_home(client.get("/sign-in", query_string={"next": address}))
     leads_home(client.get("/sign-in/factor", query_string={"next": address}))
     leads_home(client.get("/unlock", query_string={"next": address}))
@@ -45,7 +49,10 @@ def test_no_way_in_leads_out(app, client, person, address):
 
 
 @pytest.mark.parametrize("door", ["/language/en", "/theme"])
-@pytest.mark.parametrize("referrer", ["https://evil.example//evil.example", "http://localhost//evil.example", "http://localhost/\\evil.example"])
+@pytest.mark.parametrize(
+    "referrer",
+    ["https://evil.example//evil.example", "http://localhost//evil.example", "http://localhost/\\evil.example"],
+)
 def test_nobody_is_sent_back_to_where_they_were_not(client, door, referrer):
     headers = {"Referer": referrer}
     if door == "/theme":
@@ -56,8 +63,20 @@ def test_nobody_is_sent_back_to_where_they_were_not(client, door, referrer):
 def test_a_false_host_comes_back_in_no_answer(client, person):
     """Nothing is built from what a request says of our own name: links in mail come from the settings (workers/links.py)."""
     sign_in(client, person)
-    for path in ("/sign-in", "/forgotten", "/account", "/account/security", "/nothing-here", "/api/v1/openapi.json", "/language/en"):
-        for headers in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}, {"Forwarded": "host=evil.example"}):
+    for path in (
+        "/sign-in",
+        "/forgotten",
+        "/account",
+        "/account/security",
+        "/nothing-here",
+        "/api/v1/openapi.json",
+        "/language/en",
+    ):
+        for headers in (
+            {"Host": "evil.example"},
+            {"X-Forwarded-Host": "evil.example"},
+            {"Forwarded": "host=evil.example"},
+        ):
             answer = client.get(path, headers=headers)
             assert "evil" not in answer.text
             assert "evil" not in str(answer.headers)

@@ -82,8 +82,13 @@ def test_a_factor_given_again_ends_the_token_of_before(app, tired, phone, make_p
     assert thief.get("/account").status_code == 302
     assert tired.get("/account/security").status_code == 200
     again = {"version": "2", "name": "Sok Dara Ny", "role": "operator"}
-    assert post(tired, f"/staff/{person.id}", f"/staff/{person.id}", **again).status_code == 303, "it counts for ten minutes"
-    began = rows("SELECT created_at, ended_at IS NULL FROM user_sessions WHERE user_id = %s ORDER BY ended_at NULLS LAST", person.id)
+    assert post(tired, f"/staff/{person.id}", f"/staff/{person.id}", **again).status_code == 303, (
+        "it counts for ten minutes"
+    )
+    began = rows(
+        "SELECT created_at, ended_at IS NULL FROM user_sessions WHERE user_id = %s ORDER BY ended_at NULLS LAST",
+        person.id,
+    )
     assert began == []
 
 

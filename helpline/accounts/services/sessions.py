@@ -138,7 +138,12 @@ def start_session(user_id: uuid.UUID, factor_at: datetime | None = None, goes_on
     `goes_on`: the one of before, just ended, whose age it keeps.
     """
     token, session_id, at = secrets.token_urlsafe(32), new_id(), now()
-    values = {"id": session_id, "user_id": user_id, "hash": hash_token(token), "at": goes_on.created_at if goes_on else at}
+    values = {
+        "id": session_id,
+        "user_id": user_id,
+        "hash": hash_token(token),
+        "at": goes_on.created_at if goes_on else at,
+    }
     db.session.execute(_START, values | {"ticket": ticket("start_session", *values.values())})
     if factor_at is not None or goes_on is not None:
         seen_at = goes_on.ended_at if goes_on else at
@@ -248,7 +253,7 @@ def lock(ctx: Context, session_id: uuid.UUID) -> None:
 
 
 def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> str | None:
-    """The token of the session that goes on in its place; "": not the password. None: too many tries, and it is over."""
+    """The token of the session that goes on in its place; "": not the password. None: too many tries, it is over."""
     session = own_session(ctx, session_id)
     keys = rules.unlock_limits(session_id.hex)
     if not door.counters.count(keys):
