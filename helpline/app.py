@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from flask import Flask, Response
+from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy.engine import make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -75,6 +76,12 @@ APIS = (
 DatabaseRole = Literal["web", "worker", "owner"]
 
 
+class _Cookies(SecureCookieSessionInterface):
+    """Signed with SHA-256; Flask's own still is SHA-1."""
+
+    digest_method = staticmethod(hashlib.sha256)
+
+
 def create_app(settings: Settings | None = None, *, database_role: DatabaseRole = "web") -> Flask:
     """The Flask application, connected as `database_role`. Raises SettingsError where it may not start."""
     settings = settings or load_settings()
@@ -82,6 +89,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     app = Flask(
         __name__, template_folder="web/templates", static_folder="web/static", static_url_path=f"/static/{_digest()}"
     )
+    app.session_interface = _Cookies()
     _configure(app, settings, database_role)
     _connect(app)
     init_i18n(app)

@@ -143,6 +143,11 @@ def test_a_new_password_ends_every_token(app, client, admin):
     assert counts(app, held(client))
 
 
+def test_a_cookie_is_signed_by_sha_256(client, admin):
+    give_session(client, admin)
+    assert len(client.get_cookie("helpline").value.rpartition(".")[2]) == 43
+
+
 def test_a_token_is_long_and_never_stored_as_it_is(app, client, admin, rows):
     post(client, "/sign-in", "/sign-in", login=admin.login, password=PASSWORD)
     assert re.fullmatch(r"[\w-]{43}", held(client))
