@@ -1,13 +1,20 @@
 """Bodies made to break parsers, and fields that a form never had: every route of the API that takes a body."""
 
 import re
+import unicodedata
+from types import SimpleNamespace
 
 import pytest
 from marshmallow import RAISE
 
+from helpline.accounts.rules import normal_code, password_problem
 from helpline.app import create_app  # noqa: F401  # imports every schema
+from helpline.foundation import letters
+from helpline.foundation.tabular.mapping import fold
+from helpline.reference.rules import search_key
 from helpline.web.schema import In
-from tests.architecture.test_doors import ADMITTED, LINK
+from tests.architecture.test_doors import ADMITTED, LINK, token_in
+from tests.architecture.test_house import SOURCES, calls_of, place
 from tests.attacks.conftest import nowhere
 
 MEGABYTE = 1024 * 1024
@@ -172,3 +179,48 @@ def test_names_of_fields_that_nest_are_no_way_round(staff):
         for path in ("/account", "/agencies/new", "/calls"):
             answer = browser.client.post(path, data={name: "admin", "csrf_token": browser.token["X-CSRFToken"]})
             assert answer.status_code in {303, 400, 422}, f"{path} {name}"
+
+
+MARKS = (
+    "\u0301" * 400_000 + "\u0327" * 400_000
+)  # each of the second kind belongs before all of the first: two megabytes
+
+
+@pytest.fixture
+def normalised(monkeypatch):
+    """How long each text was that Python was asked to put in order."""
+    seen = []
+
+    def normalize(form, text):
+        seen.append(len(text))
+        return text
+
+    monkeypatch.setattr(letters, "unicodedata", SimpleNamespace(normalize=normalize))
+    return seen
+
+
+def test_marks_without_end_keep_no_process_busy(client, normalised, make_person):
+    """One request of a stranger, a password of marks in the wrong order, would have stood still for hours."""
+    token = token_in(client.get("/sign-in").text)
+    answer = client.post("/sign-in", data={"csrf_token": token, "login": "x", "password": "a" + MARKS[: letters.PIECE]})
+    assert answer.status_code == 422
+    answer = client.post("/sign-in", data={"csrf_token": token, "login": "x", "password": "a" + MARKS})
+    assert answer.status_code == 422
+    assert max(normalised, default=0) <= letters.PIECE
+    assert password_problem("a" + MARKS, ()) == "password_long"
+    assert normal_code("1" * 300) == ""
+    for fold_of in (search_key, fold):
+        fold_of("a" + MARKS)
+    assert max(normalised) == letters.PIECE
+    assert sum(normalised) > len(MARKS)
+
+
+def test_what_is_short_is_normalised_whole():
+    text = "Sokhā " * 160
+    assert len(unicodedata.normalize("NFD", text)) <= 2 * letters.PIECE
+    assert letters.normal_form("NFKD", text) == unicodedata.normalize("NFKD", text)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=place)
+def test_nobody_else_normalises(path):
+    assert place(path) == "helpline/foundation/letters.py" or "unicodedata.normalize" not in calls_of(path)

@@ -98,6 +98,8 @@ def _nobodys_hash() -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether it is the password. Without a hash it takes as long and is false: who waits learns nothing."""
+    if len(password) > rules.TYPED:
+        password = ""
     try:
         matches = _HASHER.verify(password_hash or _nobodys_hash(), rules.normal_password(password))
     except (VerificationError, InvalidHashError):

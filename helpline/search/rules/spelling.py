@@ -6,9 +6,9 @@ sound keeps classes of consonants and three classes of vowels; a Khmer spelling 
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
+from helpline.foundation.letters import normal_form
 from helpline.search.rules.khmer import Cluster, clusters
 
 MOST_TOKENS = 4  # of a name: more are not compared
@@ -112,7 +112,7 @@ def _khmer_vowel(vowel: str, *, inherent: bool) -> str:
 
 
 def _latin(run: str) -> Token:
-    folded = unicodedata.normalize("NFKD", run.casefold().translate(_OTHER_LETTERS))
+    folded = normal_form("NFKD", run.casefold().translate(_OTHER_LETTERS))
     form = "".join(letter for letter in folded if letter.isalpha())[:MOST_LETTERS]
     sounds: list[str] = []
     for found in _LATIN.finditer(form):
