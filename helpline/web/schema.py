@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from flask_babel import lazy_gettext as _l
 from marshmallow import RAISE, Schema, ValidationError, pre_load, validates_schema
 from marshmallow import fields as f
+from marshmallow.validate import Length
 
 from helpline.foundation.access.engine import may_read, may_write
 from helpline.foundation.access.permissions import FieldGroup
@@ -52,6 +53,15 @@ def _straight(value: Any) -> Any:
     return _TURNS.sub("", value) if isinstance(value, str) and not value.isascii() else value
 
 
+_MOST_ITEMS, _MOST_SIGNS = 500, 20_000  # of what names no length of its own
+
+
+def _most(field: f.Field[Any]) -> int | None:
+    if isinstance(field, f.List | f.Mapping):
+        return _MOST_ITEMS
+    return _MOST_SIGNS if type(field) is f.String else None
+
+
 class In(Schema):
     """Input. `group` is the group of fields that name none themselves (`metadata={"group": FieldGroup.STORY}`).
 
@@ -66,10 +76,13 @@ class In(Schema):
         unknown = RAISE
 
     def on_bind_field(self, field_name: str, field_obj: f.Field[Any]) -> None:
-        """No time is told from outside the centuries that people and calendars of ours reach."""
+        """No time is told from outside the centuries that people and calendars of ours reach; nothing is without end."""
         super().on_bind_field(field_name, field_obj)
         if isinstance(field_obj, f.DateTime | f.Date):
             field_obj.validators = [*field_obj.validators, in_reach]
+        most = _most(field_obj)
+        if most is not None and not any(isinstance(each, Length) for each in field_obj.validators):
+            field_obj.validators = [*field_obj.validators, Length(max=most)]
 
     @pre_load
     def _clean(self, data: Any, **_kwargs: Any) -> Any:

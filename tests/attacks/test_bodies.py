@@ -5,7 +5,8 @@ import unicodedata
 from types import SimpleNamespace
 
 import pytest
-from marshmallow import RAISE
+from marshmallow import RAISE, fields
+from marshmallow.validate import Length
 
 from helpline.accounts.rules import normal_code, password_problem
 from helpline.app import create_app  # noqa: F401  # imports every schema
@@ -135,6 +136,17 @@ def test_every_schema_refuses_what_it_does_not_know():
     found = [schema for schema in inputs() if schema.__module__.startswith("helpline.")]
     assert len(found) > 40
     assert [schema.__name__ for schema in found if schema().unknown != RAISE] == []
+
+
+def test_nothing_of_an_input_is_without_end():
+    """Two megabytes hold fifty thousand ids, each of which would be looked up."""
+    endless = set()
+    for schema in (each for each in inputs() if each.__module__.startswith("helpline.")):
+        for name, field in schema().fields.items():
+            many = isinstance(field, fields.List | fields.Mapping) or type(field) is fields.String
+            if many and not any(isinstance(each, Length) and (each.max or each.equal) for each in field.validators):
+                endless.add(f"{schema.__name__}.{name}")
+    assert endless == set()
 
 
 @pytest.mark.parametrize(
