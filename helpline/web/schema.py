@@ -76,12 +76,12 @@ class In(Schema):
         unknown = RAISE
 
     def on_bind_field(self, field_name: str, field_obj: f.Field[Any]) -> None:
-        """No time is told from outside the centuries that people and calendars of ours reach; nothing is without end."""
+        """No time is from outside the centuries that people and calendars of ours reach; nothing is without end."""
         super().on_bind_field(field_name, field_obj)
         if isinstance(field_obj, f.DateTime | f.Date):
             field_obj.validators = [*field_obj.validators, in_reach]
         most = _most(field_obj)
-        if most is not None and not any(isinstance(each, Length) for each in field_obj.validators):
+        if most is not None and not any(isinstance(each, Length) and each.max for each in field_obj.validators):
             field_obj.validators = [*field_obj.validators, Length(max=most)]
 
     @pre_load
