@@ -107,8 +107,8 @@ def _answer(view: View, retry: Retry | None, admit: Admit, kwargs: dict[str, Any
 
 def _give_token() -> None:
     """The unit is kept in which the second factor was given again: the browser goes on under a new token."""
-    token = g.pop("renewed", None)
-    if token is not None and session.get("_user_id") == current_user.get_id():  # unless the view gave one of its own
+    before, token = g.pop("renewed", (None, None))
+    if token is not None and session.get("_user_id") == before:  # unless the view gave one of its own
         session["_user_id"] = token
 
 

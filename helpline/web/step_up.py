@@ -29,7 +29,7 @@ def ask_again(ctx: Context, who: SignedIn) -> Response | None:
     brought = presented()
     token = ports.present_factor(ctx, who.session_id, brought) if brought is not None else None
     if token is not None:
-        g.renewed, g.signed_in = token, ports.session(token)
+        g.renewed, g.signed_in = (who.token, token), ports.session(token)
         return None
     has_one = who.factor is FactorState.GIVEN
     choice = ports.factor_choice(ctx, who.session_id, origin()) if has_one else FactorChoice()

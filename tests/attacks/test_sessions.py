@@ -2,6 +2,7 @@
 
 import re
 
+import pyotp
 import pytest
 
 from helpline.accounts.services import sessions
@@ -109,6 +110,23 @@ def test_a_form_refused_after_the_factor_keeps_the_browser_signed_in(app, tired,
     assert post(tired, page, page, version="1", factor_code=phone.at(clock.now()), **form).status_code == 422
     assert tired.get("/account").status_code == 200
     assert not counts(app, stolen)
+
+
+def test_a_factor_added_with_a_factor_in_one_form_leaves_one_session(app, tired, admin, phone, rows):
+    """The door and the page each give a new token: the browser goes on under the last."""
+    first = held(tired)
+    begun = post(tired, "/account/security/authenticator", "/account", factor_code=phone.at(clock.now()))
+    assert begun.status_code == 303
+    [(begun_id,)] = rows("SELECT id FROM factors WHERE user_id = %s AND confirmed_at IS NULL", admin.id)
+    page = tired.get("/account/security/authenticator")
+    other = pyotp.TOTP(re.search(r"\b[A-Z2-7]{32}\b", page.text.replace(" ", ""))[0])
+    rows("UPDATE user_sessions SET factor_at = factor_at - interval '1 hour' WHERE user_id = %s", admin.id)
+    rows("UPDATE factors SET last_step = NULL WHERE id <> %s", begun_id)
+    form = {"name": "Another", "code": other.at(clock.now()), "factor_code": phone.at(clock.now())}
+    assert post(tired, "/account/security/authenticator/confirm", "/account", **form).status_code == 303
+    assert tired.get("/account").status_code == 200
+    assert not counts(app, first)
+    assert rows("SELECT count(*) FROM user_sessions WHERE user_id = %s AND ended_at IS NULL", admin.id) == [(1,)]
 
 
 def test_what_is_rolled_back_gives_no_token(app, tired, phone, make_person, database_urls):
