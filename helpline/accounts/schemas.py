@@ -237,6 +237,7 @@ class TokensOut(Out):
 
 class PasswordIn(In):
     group = G.ACCOUNT
+    verbatim = frozenset({"current", "password"})
 
     current = f.String(required=True, validate=Length(max=1000))
     password = f.String(required=True, validate=Length(max=1000))

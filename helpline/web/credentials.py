@@ -91,7 +91,7 @@ class Ports:
     """Each takes what was presented and gives who it is, or None. All run inside the request's unit of work.
 
     `factor_choice(ctx, session_id, origin)`: how this session's owner can present a factor; `present_factor(ctx,
-    session_id, presented)`: whether that was it.
+    session_id, presented)`: the token of the session that goes on in place of this one if that was it, else None.
     """
 
     session: Identify = lambda _token: None
@@ -99,7 +99,7 @@ class Ports:
     portal_link: Identify = lambda _token: None
     lock_link: Identify = lambda _token: None
     factor_choice: Callable[[Context, uuid.UUID, str], FactorChoice] = lambda *_: FactorChoice()
-    present_factor: Callable[[Context, uuid.UUID, Presented], bool] = lambda *_: False
+    present_factor: Callable[[Context, uuid.UUID, Presented], str | None] = lambda *_: None
 
 
 ports = Ports()

@@ -109,7 +109,7 @@ def _frame() -> dict[str, Any]:
         "user_id": str(who.actor.id) if who else "",
         "locale": str(app.extensions["helpline_locale"]()),
         "locales": [(code, name, url_for("accounts.set_locale", locale=code)) for code, name in LOCALES],
-        "theme": who.theme if who else request.cookies.get("theme", ""),
+        "theme": who.theme if who else request.cookies.get(app.config["COOKIE_PREFIX"] + "theme", ""),
         "csrf_token": generate_csrf(),
         "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if staff else 0,
         "banner": str(_DEMO) if app.extensions["helpline_settings"].demo else None,

@@ -179,7 +179,7 @@ EVENTS = sorted(
     key=lambda event: event.name,
 )
 NOBODY_HEARS = {  # kept in the outbox for those who come later; the relay settles them at once
-    "accounts.user_deactivated", "calls.corrected", "calls.logged", "calls.voided", "followups.completed",
+    "accounts.password_reset_unmet", "accounts.user_deactivated", "calls.corrected", "calls.logged", "calls.voided", "followups.completed",
     "followups.escalated", "followups.reminded", "referrals.asked", "referrals.exhausted",
     "referrals.service_recorded", "referrals.withdrawn",
 }  # fmt: skip

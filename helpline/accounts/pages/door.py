@@ -168,6 +168,7 @@ def open_again() -> Any:
         return redirect(back, 303) if own_page else jsonify(location=back)
     after = local_path(request.form.get("next"))
     if opened:
+        take_session(opened, keep=True)
         return redirect(after or home(me().actor.role), 303) if own_page else jsonify(csrf_token=generate_csrf())
     return (_unlock_form(after, failed=True), 422) if own_page else (jsonify(), 403)
 
@@ -187,11 +188,17 @@ def set_locale(locale: str) -> Response:
     same = back.netloc == request.host
     path = local_path(back.path + ("?" + back.query if back.query else "")) if same else None
     response = redirect(path or "/")
-    if locale in LANGUAGES:
+    if locale in LANGUAGES and not _asked_by_another_site(same=same):
         _keep(response, COOKIE, locale)
         if signed_in() is not None:
             staff.set_own(acting(), locale=locale)
     return response
+
+
+def _asked_by_another_site(*, same: bool) -> bool:
+    """Whether a page elsewhere led here: this door writes though it only reads by its method, so it hears none."""
+    site = request.headers.get("Sec-Fetch-Site")
+    return site in {"cross-site", "same-site"} or (request.referrer is not None and not same)
 
 
 @pages.post("/theme")
@@ -208,7 +215,7 @@ def set_theme() -> Response:
 
 
 def _keep(response: Response, name: str, value: str) -> None:
-    secure = current_app.config["SESSION_COOKIE_SECURE"]
+    name, secure = current_app.config["COOKIE_PREFIX"] + name, current_app.config["SESSION_COOKIE_SECURE"]
     response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="Lax", secure=secure)
 
 
