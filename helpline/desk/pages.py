@@ -23,8 +23,7 @@ from helpline.desk import queries, rules
 from helpline.desk.rules import NextCode, WorkList
 from helpline.desk.schemas import CallBriefOut, CaseChildOut
 from helpline.followups.vocabulary import CLOCKS, FollowUpKind, FollowUpRow
-from helpline.foundation.access.engine import holds
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import holds, scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.calendar import day_bounds, local_day
 from helpline.foundation.context import Context
@@ -54,7 +53,7 @@ def call_desk() -> Any:
     """Ready for the next call; `draft` takes a parked one up again. Whoever takes no calls goes to their first page."""
     ctx = acting()
     if not holds(ctx.actor, Permission.CALL_LOG):
-        return redirect(url_for(frame.home_endpoint(ctx.actor.role)), 303)
+        return redirect(url_for(frame.home_endpoint(ctx.actor)), 303)
     draft, logged_id = request.args.get("draft", type=uuid.UUID), request.args.get("logged", type=uuid.UUID)
     if draft is not None:
         return redirect(url_for("calls.write", call_id=draft), 303)
@@ -152,7 +151,7 @@ def _address(item: queries.WorkItem) -> str:
 
 
 def _may(ctx: Context) -> dict[str, bool]:
-    close = scope_of(ctx.actor.role, Permission.CASE_CLOSE)
+    close = scope_held(ctx.actor, Permission.CASE_CLOSE)
     return {
         "assign": holds(ctx.actor, Permission.CASE_ASSIGN), "update": holds(ctx.actor, Permission.CASE_UPDATE),
         "refer": holds(ctx.actor, Permission.REFERRAL_REQUEST), "close": holds(ctx.actor, Permission.CASE_CLOSE),
