@@ -121,7 +121,6 @@ class CentreRole(Model):
     names: Mapped[dict[str, str]] = mapped_column(JSONB)
     scopes: Mapped[dict[str, str]] = mapped_column(JSONB)
     fields: Mapped[dict[str, str]] = mapped_column(JSONB)
-    created_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default="1")

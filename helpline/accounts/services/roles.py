@@ -39,7 +39,7 @@ def create_role(ctx: Context, command: SaveRole) -> CentreRole:
         _free_names(ctx.actor.centre_id, command)
     values = {
         "id": command.role_id, "centre_id": ctx.actor.centre_id, "base": command.base, "names": dict(command.names),
-        "created_by": ctx.actor.id, "created_at": ctx.now,
+        "created_at": ctx.now,
     } | own  # fmt: skip
     made = upsert(CentreRole).values(values).on_conflict_do_nothing().returning(CentreRole.id)
     if db.session.execute(made).first() is None:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from migrations.tools import APP_ROLES, protect, visible
 
-revision = "0026"
+revision = "0023"
 down_revision = "0022"
 
 AT = sa.DateTime(timezone=True)
@@ -36,9 +36,9 @@ REVOKE EXECUTE ON FUNCTION app.kept(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.kept(text) TO {APP_ROLES};
 
 -- Whoever gives a role waits for whoever puts it aside, and the other way round.
-CREATE FUNCTION app.role_retired(role uuid) RETURNS boolean LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION app.role_retired(wanted uuid) RETURNS boolean LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, public AS $$
-    SELECT retired_at IS NOT NULL FROM centre_roles WHERE id = role FOR SHARE $$;
+    SELECT retired_at IS NOT NULL FROM centre_roles WHERE id = wanted FOR SHARE $$;
 REVOKE EXECUTE ON FUNCTION app.role_retired(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.role_retired(uuid) TO {APP_ROLES};
 
@@ -63,9 +63,9 @@ CREATE TRIGGER users_role_left BEFORE UPDATE OF role ON users FOR EACH ROW
     WHEN (NEW.role = 'admin' AND OLD.role <> 'admin') EXECUTE FUNCTION app.leave_role();
 
 -- A role that somebody bears is not put aside; they would have none.
-CREATE FUNCTION app.role_borne(role uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION app.role_borne(wanted uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public AS $$
-    SELECT EXISTS (SELECT 1 FROM users WHERE centre_role_id = role AND status <> 'deactivated') $$;
+    SELECT EXISTS (SELECT 1 FROM users WHERE centre_role_id = wanted AND status <> 'deactivated') $$;
 REVOKE EXECUTE ON FUNCTION app.role_borne(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.role_borne(uuid) TO helpline_web;
 CREATE FUNCTION app.refuse_retiring() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, app AS $$
@@ -168,7 +168,6 @@ def upgrade() -> None:
         sa.Column("names", pg.JSONB(), nullable=False),
         sa.Column("scopes", pg.JSONB(), nullable=False),
         sa.Column("fields", pg.JSONB(), nullable=False),
-        sa.Column("created_by", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
         sa.Column("created_at", AT, nullable=False),
         sa.Column("retired_at", AT),
         sa.Column("version", sa.Integer(), nullable=False, server_default="1"),
