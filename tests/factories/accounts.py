@@ -35,7 +35,9 @@ class MadeUser:
 
     def ctx(self, channel: Channel = Channel.PAGE, at=None) -> Context:
         """A fresh context of this person: one a unit of work."""
-        actor = Actor(id=self.id, role=self.role, centre_id=self.centre.id, team_ids=self.team_ids, narrowed=self.narrowed)
+        actor = Actor(
+            id=self.id, role=self.role, centre_id=self.centre.id, team_ids=self.team_ids, narrowed=self.narrowed
+        )
         return Context(
             actor=actor, now=at or now(), request_id=new_id(), channel=channel, timezone=self.centre.timezone
         )

@@ -19,7 +19,8 @@ ANYTHING = st.recursive(
 DOCUMENTS = st.fixed_dictionaries(
     {},
     optional={
-        "scopes": st.dictionaries(st.sampled_from(list(Permission)), st.sampled_from(list(Scope)) | ANYTHING) | ANYTHING,
+        "scopes": st.dictionaries(st.sampled_from(list(Permission)), st.sampled_from(list(Scope)) | ANYTHING)
+        | ANYTHING,
         "fields": st.dictionaries(st.sampled_from(list(FieldGroup)), st.sampled_from(list(FieldAccess)) | ANYTHING)
         | ANYTHING,
         "base": ANYTHING,
