@@ -244,7 +244,7 @@ def test_nobody_but_an_administrator_writes_a_role(make_person, admin, look):
     role_id = make_role(admin.centre, "supervisor", scopes={"case:read": "none"})
     change = "UPDATE centre_roles SET scopes = '{}' WHERE id = :id"
     refused(user, change, id=role_id)
-    row = dict(id=new_id(), centre=admin.centre.id)
+    row = {"id": new_id(), "centre": admin.centre.id}
     insert = (
         "INSERT INTO centre_roles (id, centre_id, base, names, scopes, fields, created_at)"
         " VALUES (:id, :centre, 'operator', '{}', '{}', '{}', now())"

@@ -113,37 +113,37 @@ def test_what_tells_of_a_child_is_in_schemas_that_mask():
 TAKEN = {
     "operator": (
         {"scopes": {"call:correct": "none", "glass:break": "none", "person:search": "none"}},
-        "calls.correction api_calls.correct_call privacy.break_glass privacy.end_override api_privacy.break_glass"
-        " api_privacy.end_override search.find search.known api_search.find",
+        ("calls.correction api_calls.correct_call privacy.break_glass privacy.end_override api_privacy.break_glass"
+        " api_privacy.end_override search.find search.known api_search.find"),
     ),
     "caseworker": (
         {"fields": {"story": "read"}},
-        "cases.open_case api_cases.open_case cases.set_consent cases.set_needs cases.add_note cases.change_risk"
+        ("cases.open_case api_cases.open_case cases.set_consent cases.set_needs cases.add_note cases.change_risk"
         " cases.move_to_step api_cases.set_consent api_cases.set_needs api_cases.add_note api_cases.change_risk"
         " api_cases.move_to_step cases.close cases.decide_closing cases.reopen api_cases.close_case"
         " api_cases.decide_closing api_cases.reopen_case followups.add followups.complete followups.cancel"
         " followups.reschedule api_followups.add api_followups.complete api_followups.cancel"
         " api_followups.reschedule privacy.break_glass privacy.end_override api_privacy.break_glass"
-        " api_privacy.end_override api_search.look_for_doubles",
+        " api_privacy.end_override api_search.look_for_doubles"),
     ),
     "team_supervisor": (
         {"scopes": {"case:read": "own"}},
-        "cases.assign api_cases.assign api_cases.list_caseworkers referrals.choose_agency api_referrals.choose_agency"
+        ("cases.assign api_cases.assign api_cases.list_caseworkers referrals.choose_agency api_referrals.choose_agency"
         " dashboards.figures api_dashboards.read_figures privacy.close_to privacy.lift api_privacy.close_to"
-        " api_privacy.lift",
+        " api_privacy.lift"),
     ),
     "supervisor": (
         {"scopes": {"agency:edit": "none", "approval:read": "none", "alert:settle": "none"}},
-        "agencies.set_active agencies.change_agency agencies.edit_agency agencies.new_agency agencies.add_agency"
+        ("agencies.set_active agencies.change_agency agencies.edit_agency agencies.new_agency agencies.add_agency"
         " api_agencies.add_agency api_agencies.edit_agency api_agencies.set_active accounts.new_approval"
         " accounts.ask_approval accounts.decide_approval accounts.stop_approval api_accounts.ask_approval"
         " api_accounts.decide_approval api_accounts.stop_approval accounts.list_approvals accounts.show_approval"
-        " api_accounts.list_approvals api_accounts.get_approval oversight.settle api_oversight.settle_alert",
+        " api_accounts.list_approvals api_accounts.get_approval oversight.settle api_oversight.settle_alert"),
     ),
     "auditor": (
         {"scopes": {"glass:read": "none", "alert:read": "none"}},
-        "privacy.list_overrides privacy.show_override api_privacy.list_overrides api_privacy.read_override"
-        " oversight.alerts oversight.settle api_oversight.list_alerts api_oversight.settle_alert",
+        ("privacy.list_overrides privacy.show_override api_privacy.list_overrides api_privacy.read_override"
+        " oversight.alerts oversight.settle api_oversight.list_alerts api_oversight.settle_alert"),
     ),
 }  # fmt: skip
 

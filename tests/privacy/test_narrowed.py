@@ -156,3 +156,19 @@ def test_a_caseworker_who_reads_no_case_sees_none_that_is_given(world, in_app):
     assign(world, case_id)
     assert seen(world.caseworker) == {case_id}
     assert seen(bear(world.caseworker, scopes={"case:read": "none"})) == set()
+
+
+def test_a_case_page_hides_the_story_says_so_and_offers_nothing_that_needs_it(world, app):
+    with app.app_context():
+        case_id = open_case(world, summary="The lamp was broken.")
+    client = app.test_client()
+    sign_in(client, world.supervisor)
+    whole = client.get(f"/cases/{case_id}").text
+    assert "The lamp was broken." in whole
+    assert f"/cases/{case_id}/notes/new" in whole
+    bear(world.supervisor, fields={"story": "mask"})
+    page = client.get(f"/cases/{case_id}").text
+    assert "The lamp was broken." not in page
+    assert 'class="masked' in page
+    for address in ("notes/new", "consent", "risk", "needs", "close"):
+        assert f"/cases/{case_id}/{address}" not in page

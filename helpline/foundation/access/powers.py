@@ -154,10 +154,11 @@ def scopes_to_choose(role: str) -> dict[Permission, tuple[Scope, ...]]:
     """What a centre may take away of a role: each permission with the scopes to choose from, widest first."""
     if role not in NARROWED:
         return {}
+    held = PERMISSIONS[role]
     return {
-        permission: (scope, *STEPS.get(permission, {}).get(scope, ()), Scope.NONE)
-        for permission, scope in PERMISSIONS[role].items()
-        if permission not in KEPT
+        permission: (held[permission], *STEPS.get(permission, {}).get(held[permission], ()), Scope.NONE)
+        for permission in Permission
+        if permission in held and permission not in KEPT
     }
 
 
