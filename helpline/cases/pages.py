@@ -100,7 +100,7 @@ SENTENCES.update(
     {
         "case_closed": lambda: _("This case is closed. Take it up again first."),
         "case_exists": lambda: _("This call already has a case for this child."),
-        "case_code": lambda: _("A case number looks like HC-2481."),
+        "case_code": lambda: _("A case number is its digits, with or without the letters before them: 2481."),
         "case_obligations": lambda: _("Referrals or follow-ups are still open. Settle them first."),
         "caseworker_not_of_team": lambda: _("Choose an active caseworker of the case's team."),
         "closed_to_unknown": lambda: _("Choose staff or agencies of your centre, and not yourself."),

@@ -147,7 +147,8 @@ class Story:
     def _work_on(self, case_id: uuid.UUID, at: datetime) -> None:
         """What happens to a case in a day: it is given to somebody, agencies answer, somebody visits, it goes on."""
         case = db.session.get_one(Case, case_id)
-        if case.status == "closed" or self.chance.random() < 0.25:  # noqa: PLR2004  # days on which nothing happens
+        idle = self.chance.random() < 0.25  # noqa: PLR2004  # days on which nothing happens
+        if idle or case.status == "closed" or at < case.opened_at:
             return
         self._agencies_answer(case, at)
         if case.caseworker_id is None:

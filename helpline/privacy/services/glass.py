@@ -41,6 +41,8 @@ def break_glass(ctx: Context, command: BreakGlass) -> Override:
     if standing is not None and standing.user_id == ctx.actor.id:
         return standing
     given = command.case.strip()
+    if given.isdecimal() and ctx.actor.centre_id is not None:  # people say the digits alone, in either script
+        given = f"{accounts.get_centre(ctx.actor.centre_id).code}-{int(given)}"
     seen = queries.find_visible(ctx.actor.centre_id, given)
     if seen is not None:
         raise Conflict("glass_not_needed", case_id=str(seen))
