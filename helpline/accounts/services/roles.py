@@ -57,7 +57,7 @@ def edit_role(ctx: Context, version: int, command: SaveRole) -> CentreRole:
     Raises NotFound("role"), Conflict("stale" | "role_retired"), and Invalid as `create_role`.
     """
     require(ctx, Permission.USER_EDIT, command.role_id)
-    role = _lock(ctx, command.role_id, version)
+    role = _lock(command.role_id, version)
     if role.retired_at is not None:
         raise Conflict("role_retired")
     own = _check(role.base, command)
@@ -77,7 +77,7 @@ def retire_role(ctx: Context, role_id: uuid.UUID, version: int) -> CentreRole:
     Who bears it must be given another role first: nobody falls back to the wider one by the way.
     """
     require(ctx, Permission.USER_EDIT, role_id)
-    role = _lock(ctx, role_id, version)
+    role = _lock(role_id, version)
     if role.retired_at is not None:
         return role
     bearers = queries.count_bearers(role_id)
@@ -89,11 +89,10 @@ def retire_role(ctx: Context, role_id: uuid.UUID, version: int) -> CentreRole:
     return role
 
 
-def role_to_give(ctx: Context, role_id: uuid.UUID, base: str) -> CentreRole:
+def role_to_give(role_id: uuid.UUID, base: str) -> CentreRole:
     """The role, if it can be given to somebody of this built-in role. Raises Invalid("role_unfit")."""
     role = queries.find_role(role_id)
-    of_centre = role is not None and ctx.actor.centre_id in {None, role.centre_id}
-    if role is None or not of_centre or role.base != base or role.retired_at is not None:
+    if role is None or role.base != base or role.retired_at is not None:
         raise Invalid("role_unfit", "centre_role_id")
     return role
 
@@ -111,10 +110,10 @@ def actor_of(user: User) -> Actor:
     )  # fmt: skip
 
 
-def _lock(ctx: Context, role_id: uuid.UUID, version: int) -> CentreRole:
+def _lock(role_id: uuid.UUID, version: int) -> CentreRole:
     statement = select(CentreRole).where(CentreRole.id == role_id).with_for_update()
     role = db.session.scalars(statement.execution_options(populate_existing=True)).first()
-    if role is None or role.centre_id != ctx.actor.centre_id:
+    if role is None:
         raise NotFound("role", role_id)
     if role.version != version:
         raise Conflict("stale")

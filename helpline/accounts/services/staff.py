@@ -74,7 +74,7 @@ def _add(ctx: Context, command: InviteUser, status: UserStatus, *, demo: bool) -
     centre_id = ctx.actor.centre_id or command.centre_id
     if centre_id is None:
         raise Invalid("required", "centre_id")
-    _check_place(centre_id, command.role, command.team_ids, _check_role(ctx, command))
+    _check_place(centre_id, command.role, command.team_ids, _check_role(command))
     login, email = command.login.lower(), command.email.lower()
     for field, value in (("login", login), ("email", email)):
         found = queries.find_credential(value)
@@ -114,7 +114,7 @@ def edit_user(ctx: Context, command: EditUser) -> User:
     """
     require(ctx, Permission.USER_EDIT, command.user_id)
     user = _of_centre(ctx, command.user_id, command.version)
-    _check_place(user.centre_id, command.role, command.team_ids, _check_role(ctx, command, user.centre_role_id))
+    _check_place(user.centre_id, command.role, command.team_ids, _check_role(command, user.centre_role_id))
     if command.role is not Role.ADMIN:
         _keep_an_admin(user)
     if command.role is Role.ADMIN and user.role != Role.ADMIN:
@@ -189,9 +189,7 @@ def _told(**roles: uuid.UUID | None) -> dict[str, Any]:
     return {name: role_id for name, role_id in roles.items() if role_id}
 
 
-def _check_role(
-    ctx: Context, command: InviteUser | EditUser, borne: uuid.UUID | None = None
-) -> CentreRole | None:  # fmt: skip
+def _check_role(command: InviteUser | EditUser, borne: uuid.UUID | None = None) -> CentreRole | None:
     """The role of the centre's own that is given, if any; the one that they bear may stay, put aside or not."""
     if command.centre_role_id is None:
         return None
@@ -199,7 +197,7 @@ def _check_role(
         role = queries.get_role(borne)
         if role.base == command.role:
             return role
-    return role_to_give(ctx, command.centre_role_id, command.role)
+    return role_to_give(command.centre_role_id, command.role)
 
 
 def _check_place(
