@@ -1,5 +1,7 @@
 """Roles of a centre's own: who makes, gives and puts them aside, and that nobody widens one, not even by hand."""
 
+import threading
+
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -135,6 +137,38 @@ def test_one_that_somebody_has_is_not_put_aside(admin, make_person, look):
     with pytest.raises(Conflict, match="role_retired"):
         act(admin, roles.edit_role, 2, wanted(role_id=role.id))
     assert act(admin, roles.create_role, wanted()).names == NAMES, "its name is free again"
+
+
+@pytest.mark.parametrize("first", ["give", "retire"])
+def test_giving_and_putting_aside_wait_for_each_other(app, admin, make_person, look, first):
+    """The second begins while the first is not committed yet."""
+    role, user, came = act(admin, roles.create_role, wanted()), make_person("operator"), []
+    deeds = {
+        "give": lambda ctx: staff.edit_user(ctx, EditUser(user.id, 1, "X", Role.OPERATOR, (), role.id)),
+        "retire": lambda ctx: roles.retire_role(ctx, role.id, 1),
+    }
+    begun = threading.Event()
+
+    def second():
+        with app.app_context():
+            begun.wait()
+            try:
+                act(admin, deeds["retire" if first == "give" else "give"])
+            except (Conflict, Invalid) as problem:
+                came.append(problem.code)
+
+    rival = threading.Thread(target=second)
+    rival.start()
+    with unit_of_work(admin.ctx()) as ctx:
+        deeds[first](ctx)
+        begun.set()
+        rival.join(0.5)
+        assert rival.is_alive(), "it waits"
+    rival.join()
+    assert came == ["role_in_use" if first == "give" else "role_unfit"]
+    [row] = look("SELECT retired_at IS NULL AS open FROM centre_roles WHERE id = %s", role.id)
+    [given] = look("SELECT centre_role_id FROM users WHERE id = %s", user.id)
+    assert (row["open"], given["centre_role_id"]) == ((True, role.id) if first == "give" else (False, None))
 
 
 def test_whoever_returns_in_a_role_put_aside_has_it_still(admin, make_person):

@@ -90,8 +90,12 @@ def retire_role(ctx: Context, role_id: uuid.UUID, version: int) -> CentreRole:
 
 
 def role_to_give(role_id: uuid.UUID, base: str) -> CentreRole:
-    """The role, if it can be given to somebody of this built-in role. Raises Invalid("role_unfit")."""
-    role = queries.find_role(role_id)
+    """The role, if it can be given to somebody of this built-in role. Raises Invalid("role_unfit").
+
+    Held until the end, so that nobody puts it aside meanwhile.
+    """
+    statement = select(CentreRole).where(CentreRole.id == role_id).with_for_update(read=True)
+    role = db.session.scalars(statement.execution_options(populate_existing=True)).first()
     if role is None or role.base != base or role.retired_at is not None:
         raise Invalid("role_unfit", "centre_role_id")
     return role

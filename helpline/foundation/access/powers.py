@@ -145,7 +145,7 @@ def _resting(permission: Permission, able: Mapping[Permission, Scope]) -> Scope:
             return Scope.NONE
         if permission not in BEYOND_REACH and not read.reaches(scope):
             scope = read
-    if permission in MAKES and scope is Scope.ASSIGNED is not able[permission]:
+    if permission in MAKES and scope is Scope.ASSIGNED and scope is not able[permission]:
         return Scope.NONE
     return scope if scope.reaches(LEAST.get(permission, Scope.NONE)) else Scope.NONE
 
