@@ -16,6 +16,7 @@ from helpline.foundation.access.matrix import NARROWED
 from helpline.foundation.access.permissions import FieldGroup, Permission
 from helpline.foundation.access.powers import BUILT_IN, fields_to_choose, narrow
 from helpline.foundation.ids import new_id
+from helpline.settings import ROOT
 from helpline.web.schema import Out, RecordOut, group_of
 from tests.architecture.test_doors import ADMITTED, ANYBODY, GUARDED, LINK, asked, put_aside, token_in
 from tests.architecture.test_reach import House
@@ -107,6 +108,16 @@ def test_what_tells_of_a_child_is_in_schemas_that_mask():
         expected = ENVELOPES.get(schema.__name__, set())
         assert not found or expected is None or found == expected, schema
     assert not issubclass(RecordOut, Out)
+
+
+def test_nobody_asks_the_matrix_past_the_actor():
+    """What a role may is asked of the actor, who may have less."""
+    past = re.compile(r"\b(scope_of|field_access)\(|\b(PERMISSIONS|BUILT_IN)\b")
+    found = {
+        str(path.relative_to(ROOT)) for part in ("helpline", "workers") for path in (ROOT / part).rglob("*.py")
+        if "foundation/access" not in str(path) and past.search(path.read_text())
+    }  # fmt: skip
+    assert found == {"helpline/oversight/services/reading.py"}, "the matrix itself is shown there"
 
 
 # What each narrow role takes away, and the routes that go with it, by hand.
