@@ -58,7 +58,7 @@ def _name(names: dict[str, str]) -> str:
 def _takes(role: dict[str, Any]) -> list[str]:
     """What is taken away, in words: "Read cases: their teams"."""
     return [
-        _("%(what)s: %(how)s", what=word(of, code), how=word(to, said))
+        f"{word(of, code)}: {word(to, said)}"
         for part, of, to in (("scopes", "permission", "scope"), ("fields", "field_group", "field_access"))
         for code, said in role[part].items()
     ]

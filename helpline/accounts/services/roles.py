@@ -152,5 +152,5 @@ def _free_names(centre_id: uuid.UUID, command: SaveRole) -> None:
 
 def _note(ctx: Context, action: str, role: CentreRole) -> None:
     """Each version stands in the audit whole, in codes: what somebody could do on a day is told by it."""
-    taken: dict[str, Any] = role.scopes | role.fields
-    record(ctx, action, "role", role.id, base=role.base, version=role.version, **taken)
+    taken = [f"{code} {said}" for code, said in sorted((role.scopes | role.fields).items())]
+    record(ctx, action, "role", role.id, base=role.base, version=role.version, taken=taken)
