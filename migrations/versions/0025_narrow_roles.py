@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import APP_ROLES, protect, visible
+from migrations.tools import visible
 
-revision = "0023"
-down_revision = "0022"
+revision = "0025"
+down_revision = "0024"
 
 AT = sa.DateTime(timezone=True)
 ME = "(SELECT app.actor_id())"
@@ -21,26 +21,26 @@ ADMINISTERS = f"{ROLE} IN ('admin', 'keeper')"
 ROLES = "centre_id = (SELECT app.actor_centre()) OR centre_id = ANY ((SELECT app.centres_of('user'))::uuid[])"
 OWN_CENTRE = "(centre_id = (SELECT app.actor_centre()) OR centre_id = ANY ((SELECT app.centres_of('call'))::uuid[]))"
 
-FUNCTIONS = f"""
+FUNCTIONS = """
 -- The actor's teams, where their reach for this kind is their own records of those of their teams.
 CREATE FUNCTION app.own_teams_of(kind text) RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
 SET search_path = pg_catalog, app AS $$
     SELECT coalesce((SELECT array_agg(t::uuid) FROM app.actor() a, jsonb_array_elements_text(a -> 't') t
-                     WHERE a -> 's' ->> kind = 'own_of_team'), '{{}}') $$;
-GRANT EXECUTE ON FUNCTION app.own_teams_of(text) TO {APP_ROLES};
+                     WHERE a -> 's' ->> kind = 'own_of_team'), '{}') $$;
+GRANT EXECUTE ON FUNCTION app.own_teams_of(text) TO helpline_web;
 
 -- Whether the actor's role was not narrowed by this permission.
 CREATE FUNCTION app.kept(permission text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
 SET search_path = pg_catalog, app AS $$ SELECT NOT coalesce(app.actor() -> 'd' ? permission, false) $$;
 REVOKE EXECUTE ON FUNCTION app.kept(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.kept(text) TO {APP_ROLES};
+GRANT EXECUTE ON FUNCTION app.kept(text) TO helpline_web;
 
 -- Whoever gives a role waits for whoever puts it aside, and the other way round.
 CREATE FUNCTION app.role_retired(wanted uuid) RETURNS boolean LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, public AS $$
     SELECT retired_at IS NOT NULL FROM centre_roles WHERE id = wanted FOR SHARE $$;
 REVOKE EXECUTE ON FUNCTION app.role_retired(uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.role_retired(uuid) TO {APP_ROLES};
+GRANT EXECUTE ON FUNCTION app.role_retired(uuid) TO helpline_web;
 
 -- Who bears which role is said by who administers staff, never by oneself; none that was put aside is given.
 CREATE FUNCTION app.refuse_role() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
@@ -124,7 +124,7 @@ def _bear(change: str, own: str, joined: str) -> None:
     op.execute(_bearers(own, joined))
     for name in names:
         op.execute(f"REVOKE EXECUTE ON FUNCTION app.{name} FROM PUBLIC")
-        op.execute(f"GRANT EXECUTE ON FUNCTION app.{name} TO {APP_ROLES}")
+        op.execute(f"GRANT EXECUTE ON FUNCTION app.{name} TO helpline_web")
 
 
 def _records(kind: str, owner: str, *, narrowed: bool) -> str:
@@ -144,6 +144,10 @@ def _kept(permission: str) -> str:
 
 
 # What rules of before left to a role: the new row is whole only by an act that this actor's role has kept.
+# System actors who read staff, column by column.
+READERS = ", ".join(
+    f"helpline_{actor}" for actor in ("router", "reminder", "messenger", "importer", "notary", "watcher", "keeper")
+)
 ACTS = {
     ("agencies", "INSERT"): _kept("agency:edit"),
     ("agencies", "UPDATE"): _kept("agency:edit"),
@@ -190,22 +194,22 @@ def upgrade() -> None:
         "ix_users_centre_role_id", "users", ["centre_role_id"], postgresql_where=sa.text("centre_role_id IS NOT NULL")
     )
     op.execute(FUNCTIONS)
-    protect(
-        "centre_roles",
-        ROLES,
-        web="SELECT, INSERT, UPDATE (names, scopes, fields, retired_at, version)",
-        worker="SELECT",
+    op.execute("ALTER TABLE centre_roles ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY centre_roles_rows ON centre_roles TO helpline_web USING ({ROLES}) WITH CHECK ({ROLES})")
+    op.execute(
+        "GRANT SELECT, INSERT, UPDATE (names, scopes, fields, retired_at, version) ON centre_roles TO helpline_web"
     )
+    op.execute(f"GRANT SELECT (centre_role_id) ON users TO {READERS}")
     for command, using in (("INSERT", ""), ("UPDATE", " USING (true)")):
         op.execute(
             f"CREATE POLICY centre_roles_{command.lower()}_narrowed ON centre_roles AS RESTRICTIVE FOR {command}"
-            f" TO {APP_ROLES}{using} WITH CHECK ({ADMINISTERS} AND centre_id = (SELECT app.actor_centre()))"
+            f" TO helpline_web{using} WITH CHECK ({ADMINISTERS} AND centre_id = (SELECT app.actor_centre()))"
         )
     for (table, command), rule in ACTS.items():
         half = {"INSERT": f"WITH CHECK ({rule})", "DELETE": f"USING ({rule})"}
         op.execute(
             f"CREATE POLICY {table}_{command.lower()}_kept_narrowed ON {table} AS RESTRICTIVE FOR {command}"
-            f" TO {APP_ROLES} {half.get(command, f'USING (true) WITH CHECK ({rule})')}"
+            f" TO helpline_web {half.get(command, f'USING (true) WITH CHECK ({rule})')}"
         )
     _see_records(narrowed=True)
     _bear(
