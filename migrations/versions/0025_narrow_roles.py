@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import visible
+from migrations.tools import shield, visible
 
 revision = "0025"
 down_revision = "0024"
@@ -143,11 +143,11 @@ def _kept(permission: str) -> str:
     return f"(SELECT app.kept('{permission}'))"
 
 
-# What rules of before left to a role: the new row is whole only by an act that this actor's role has kept.
 # System actors who read staff, column by column.
 READERS = ", ".join(
     f"helpline_{actor}" for actor in ("router", "reminder", "messenger", "importer", "notary", "watcher", "keeper")
 )
+# What rules of before left to a role: the new row is whole only by an act that this actor's role has kept.
 ACTS = {
     ("agencies", "INSERT"): _kept("agency:edit"),
     ("agencies", "UPDATE"): _kept("agency:edit"),
@@ -194,11 +194,7 @@ def upgrade() -> None:
         "ix_users_centre_role_id", "users", ["centre_role_id"], postgresql_where=sa.text("centre_role_id IS NOT NULL")
     )
     op.execute(FUNCTIONS)
-    op.execute("ALTER TABLE centre_roles ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY centre_roles_rows ON centre_roles TO helpline_web USING ({ROLES}) WITH CHECK ({ROLES})")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE (names, scopes, fields, retired_at, version) ON centre_roles TO helpline_web"
-    )
+    shield("centre_roles", ROLES, web="SELECT, INSERT, UPDATE (names, scopes, fields, retired_at, version)")
     op.execute(f"GRANT SELECT (centre_role_id) ON users TO {READERS}")
     for command, using in (("INSERT", ""), ("UPDATE", " USING (true)")):
         op.execute(
