@@ -1,7 +1,7 @@
 """Ports through which the door learns who knocks. `app.py` wires them to the slices that keep the credentials."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -41,6 +41,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
     token: str = field(repr=False, default="")  # what the browser's session cookie carries; empty for API tokens
     session_id: uuid.UUID | None = None
     name: str = ""
+    role_names: Mapping[str, str] = field(default_factory=dict)  # of a role of the centre's own, by language
     locale: str = "en"
     timezone: str = "Asia/Phnom_Penh"
     theme: str = ""

@@ -15,7 +15,7 @@ from marshmallow import RAISE, Schema, ValidationError, pre_load, validates_sche
 from marshmallow import fields as f
 from marshmallow.validate import Length
 
-from helpline.foundation.access.engine import may_read, may_write
+from helpline.foundation.access.engine import may_write, readable
 from helpline.foundation.access.permissions import FieldGroup
 from helpline.foundation.audit.recorder import showed
 from helpline.foundation.context import current_context
@@ -148,21 +148,19 @@ class RecordOut(Schema):
         return obj.get(attr, default) if isinstance(obj, Mapping) else getattr(obj, attr, default)
 
     def _mask(self) -> _Mask:
-        """What the acting role may not read here, looked up in the matrix once a schema and role."""
+        """What the actor may not read here, made once a schema and set of groups that somebody may read."""
         ctx = current_context()
-        masks: dict[str, _Mask] = self.__dict__.setdefault("_masks", {})
-        role = ctx.actor.role if ctx is not None else ""
-        mask = masks.get(role)
+        masks: dict[frozenset[FieldGroup], _Mask] = self.__dict__.setdefault("_masks", {})
+        groups = readable(ctx.actor) if ctx is not None else frozenset()
+        mask = masks.get(groups)
         if mask is None:
-            readable = {
-                name: ctx is not None and may_read(ctx.actor, group_of(self, name)) for name in self.dump_fields
-            }
-            mask = masks[role] = _Mask(
-                names=[name for name, may in readable.items() if not may],
+            shown = {name: group_of(self, name) in groups for name in self.dump_fields}
+            mask = masks[groups] = _Mask(
+                names=[name for name, may in shown.items() if not may],
                 attributes=frozenset(
-                    field.attribute or name for name, field in self.dump_fields.items() if not readable[name]
+                    field.attribute or name for name, field in self.dump_fields.items() if not shown[name]
                 ),
-                groups=frozenset(group_of(self, name).value for name, may in readable.items() if may),
+                groups=frozenset(group_of(self, name).value for name, may in shown.items() if may),
             )
         return mask
 

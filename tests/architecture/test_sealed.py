@@ -52,6 +52,7 @@ NO_CHILD = {
     "audit_pending": set(),
     "call_import_mappings": {"document", "name"},
     "case_counters": set(),
+    "centre_roles": {"base", "fields", "names", "scopes"},
     "centres": {"code", "country", "languages", "name", "phone", "risk_clocks", "timezone"},
     "credentials": {"password_hash"},
     "grants": {"effect", "kind", "reason"},

@@ -54,6 +54,7 @@ CELLS = {
     "case_notes": {"rotator": "SU"},
     "case_obligations": {"reminder": "SIU", "router": "SIU"},
     "cases": {"reminder": "SU", "rotator": "SU", "router": "SU"},
+    "centre_roles": {},
     "centres": dict.fromkeys(("importer", "messenger", "notary", "reminder", "router", "watcher"), "S"),
     "context_key": {}, "credentials": {},
     "factors": {"rotator": "SU"},

@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from sqlalchemy import Row, text, update
 from helpline.accounts import queries, rules
 from helpline.accounts.models import UserSession
 from helpline.accounts.vocabulary import UserStatus
+from helpline.foundation.access.powers import narrowed
 from helpline.foundation.access.rows import ticket
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.clock import now
@@ -184,11 +185,10 @@ def identify_session(token: str) -> SignedIn | None:
     if state is rules.SessionState.OPEN and at - row.seen_at >= rules.SEEN_EVERY:
         leave = ticket("touch_session", row.token_id, at)
         db.session.execute(_TOUCH, {"id": row.token_id, "at": at, "ticket": leave})
-    actor = Actor(id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids))
     return SignedIn(
-        actor=actor, channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
+        actor=_actor(row), channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
         timezone=row.timezone, theme=row.theme, locked=state is rules.SessionState.LOCKED, factor=factor,
-        factor_at=row.factor_at, override=_override(row),
+        factor_at=row.factor_at, override=_override(row), role_names=_role_names(row),
     )  # fmt: skip
 
 
@@ -201,15 +201,23 @@ def identify_token(token: str) -> SignedIn | None:
     if row.seen_at is None or at - row.seen_at >= rules.SEEN_EVERY:
         leave = ticket("touch_api_token", row.token_id, at)
         db.session.execute(_TOUCH_TOKEN, {"id": row.token_id, "at": at, "ticket": leave})
-    actor = Actor(
-        id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids),
-        permissions=frozenset(row.scopes),
-    )  # fmt: skip
+    actor = replace(_actor(row), permissions=frozenset(row.scopes))
     return SignedIn(
         actor=actor, channel=Channel.API, session_id=row.token_id, name=row.name, locale=row.locale,
         timezone=row.timezone, theme=row.theme, factor=factor_state(row.role, has_factor=row.has_factor, given=True),
-        override=_override(row),
+        override=_override(row), role_names=_role_names(row),
     )  # fmt: skip
+
+
+def _actor(row: Row[Any]) -> Actor:
+    return Actor(
+        id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids),
+        narrowed=narrowed(row.role, row.own_role) if row.own_role is not None else None,
+    )  # fmt: skip
+
+
+def _role_names(row: Row[Any]) -> dict[str, str]:
+    return dict(row.own_role_names or {})
 
 
 def _override(row: Row[Any]) -> Override | None:
