@@ -104,6 +104,11 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "case_administration": _l("Steps and dates of the case"), "statistics": _l("What is counted"),
         "directory": _l("Agencies, staff and places"), "account": _l("Their own account"),
     },
+    "scope": {
+        "none": _l("taken away"), "own": _l("own"), "assigned": _l("given to them"), "team": _l("their teams"),
+        "centre": _l("the centre"), "all": _l("everywhere"),
+    },
+    "field_access": {"mask": _l("hidden"), "read": _l("reads"), "write": _l("writes")},
     "record": RECORDS,
     "deed": DEEDS,
     "detail": DETAILS,

@@ -54,6 +54,7 @@ CELLS = {
     "case_notes": {"eraser": "SU", "rotator": "SU"},
     "case_obligations": {"reminder": "SIU", "router": "SIU"},
     "cases": {"eraser": "SU", "reminder": "SU", "rotator": "SU", "router": "SU"},
+    "centre_roles": {},
     "centres": dict.fromkeys(("importer", "messenger", "notary", "reminder", "router", "watcher"), "S") | {"eraser": "S"},
     "context_key": {}, "credentials": {},
     "erasure_ledger_states": {"eraser": "SIU"}, "erasures": {"eraser": "SU"},

@@ -73,6 +73,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("case_notes", "case_notes_rows"): ("ALL", cases.CASE_NOTES, cases.CASE_NOTES),
     ("case_obligations", "case_obligations_rows"): ("ALL", cases.CASE_OBLIGATIONS, cases.CASE_OBLIGATIONS),
     ("cases", "cases_rows"): ("ALL", cases.CASES, cases.CASES),
+    ("centre_roles", "centre_roles_rows"): ("ALL", accounts.ROLES, accounts.ROLES),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
     ("erasure_ledger_states", "erasure_ledger_states_rows"): ("ALL", retention.LEDGER, retention.LEDGER),
     ("erasures", "erasures_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
@@ -153,6 +154,7 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "case_notes": (SI, ""),
     "case_obligations": (SIU, ""),
     "cases": (SIU, ""),
+    "centre_roles": (SI, ""),
     "centres": ("SELECT UPDATE", ""),
     "context_key": ("", ""),
     "credentials": ("", ""),
@@ -195,6 +197,7 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("api_tokens", "helpline_web", "SELECT"): "created_at expires_at id last_used_at name revoked_at scopes user_id",
     ("api_tokens", "helpline_web", "UPDATE"): "last_used_at revoked_at",
     ("approvals", "helpline_web", "UPDATE"): "decided_at decided_by decision not_before stopped_at stopped_by version",
+    ("centre_roles", "helpline_web", "UPDATE"): "fields names retired_at scopes version",
     ("call_children", "helpline_search", "SELECT"): "call_id person_id",
     ("calls", "helpline_search", "SELECT"): "caller_person_id id province_id team_id",
     (
