@@ -204,7 +204,7 @@ def prepare() -> None:
             click.echo("The keys are locked: what needs them waits. Two key holders open them with open-keys.")
             return
         install_context_key(settings.database_owner_url)
-        _replay()
+        click.echo(ledger.said_of_replay(*ledger.replay()), nl=False)
         _load_reference()
         if settings.demo and not settings.production:
             load_demo(settings.embedded_path / ACCOUNTS)
@@ -238,12 +238,7 @@ def load_reference_command() -> None:
 def replay_erasures() -> None:
     """Erase again, after a restore, what the ledger says; `prepare` does so too. Needs DATABASE_OWNER_URL."""
     with _application():
-        _replay()
-
-
-def _replay() -> None:
-    for sentence in ledger.sentences_of_replay(*ledger.replay()):
-        click.echo(sentence)
+        click.echo(ledger.said_of_replay(*ledger.replay()), nl=False)
 
 
 @main.command("compare-erasures", with_appcontext=False)
@@ -251,8 +246,7 @@ def compare_erasures() -> None:
     """Say whether the ledger of erasures and the database tell the same; ends with 1 otherwise."""
     with _application(WORKER_APP):
         state = ledger.compare()
-    for sentence in ledger.sentences(state):
-        click.echo(sentence)
+    click.echo("\n".join(ledger.sentences(state)))
     raise SystemExit(0 if state.whole else 1)
 
 

@@ -36,6 +36,7 @@ from helpline.retention.vocabulary import LedgerEntry, RecordKind, Why
 
 log = get_logger(__name__)
 BATCH = 50
+DEEDS = {RecordKind.CALL: "call.erased", RecordKind.CASE: "case.erased", RecordKind.PERSON: "person.erased"}
 ROOTS = ("calls", "cases", "persons")
 # What goes whole: a decision about what is no more, and messages that name it.
 _FORGET = "DELETE FROM retention_reviews WHERE record_id = ANY (:all)"
@@ -79,7 +80,7 @@ def _erase(ctx: Context, approval: Approval) -> bool:
     reaching.lock(reach)
     in_the_way = reaching.hindrances(kind, record_id, reach)
     if in_the_way or not approvals.carry_out(approval.id):
-        log.info("retention.not_erased", reason=in_the_way[0].value if in_the_way else "stopped")
+        log.info("erasing.left", reason=in_the_way[0].value if in_the_way else "stopped")
         return False
     entry = port.ledger().append(LedgerEntry(0, approval.id, approval.centre_id, kind, record_id, why, ctx.now, reach))
     destroy(entry, ctx.now)
@@ -111,7 +112,7 @@ def note(ctx: Context, entry: LedgerEntry) -> None:
     """On record, and told."""
     reach = entry.reach
     record(
-        ctx, f"{entry.kind.value}.erased", entry.kind.value, entry.record_id, centre_id=entry.centre_id,
+        ctx, DEEDS[entry.kind], entry.kind.value, entry.record_id, centre_id=entry.centre_id,
         why=entry.why.value, calls=len(reach.calls), cases=len(reach.cases), persons=len(reach.persons),
     )  # fmt: skip
     publish(ctx, RecordErased(entry.erasure_id, entry.centre_id, entry.kind.value, entry.record_id, entry.at))

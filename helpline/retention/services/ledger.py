@@ -90,7 +90,7 @@ def sentences(state: LedgerState) -> list[str]:
     return said
 
 
-def sentences_of_replay(done: int, held: int) -> list[str]:
-    """What a person at the machine reads where there was something to do."""
-    said = [f"{done} erasures of the ledger were done in this database."] if done else []
-    return said + ([f"{held} were not: a legal hold keeps what they name."] if held else [])
+def said_of_replay(done: int, held: int) -> str:
+    """What a person at the machine reads, a line each; nothing where there was nothing to do."""
+    said = f"{done} erasures of the ledger were done in this database.\n" if done else ""
+    return said + (f"{held} were not: a legal hold keeps what they name.\n" if held else "")
