@@ -20,7 +20,7 @@ from helpline.referrals.services import routing
 from tests.architecture.test_reach import neutral
 from tests.attacks.conftest import token_of
 from tests.attacks.test_bodies import inputs
-from tests.factories.accounts import sign_in
+from tests.factories.accounts import make_role, sign_in
 from tests.factories.agencies import make_agency
 from tests.factories.cases import make_call, make_world, open_case
 
@@ -35,7 +35,12 @@ FIELDS = {
     "FollowUpIn.followup_id": MINTED, "InvitationIn.user_id": MINTED, "ApprovalIn.approval_id": MINTED,
     "BreakGlassIn.override_id": MINTED, "SearchIn.search_id": "names one's own search", "SearchIn.province_id": PUBLIC,
     "CaseQuery.province_id": PUBLIC,
-    "UserIn.team_ids": "a part of the two below",
+    "UserIn.team_ids": "a part of the two below", "UserIn.centre_role_id": "a part of the two below", "RoleIn.role_id": MINTED,
+    "InvitationIn.centre_role_id": ("admin", "POST", "/api/v1/users", "role", lambda w, x: {
+        "user_id": str(new_id()), "name": "A", "login": f"a{new_id().hex[-8:]}", "email": f"a{new_id().hex[-8:]}@b.test",
+        "role": "caseworker", "locale": "en", "team_ids": [str(w.team)], "centre_role_id": x}),
+    "UserChangeIn.centre_role_id": ("admin", "PUT", "/api/v1/users/{caseworker}", "role", lambda w, x: {
+        "version": 1, "name": "A", "role": "caseworker", "team_ids": [str(w.team)], "centre_role_id": x}),
     "InvitationIn.team_ids": ("admin", "POST", "/api/v1/users", "team", lambda w, x: {
         "user_id": str(new_id()), "name": "A", "login": f"a{new_id().hex[-8:]}", "email": f"a{new_id().hex[-8:]}@b.test",
         "role": "caseworker", "locale": "en", "team_ids": [x]}),
@@ -117,8 +122,8 @@ def house(app, database_urls):
         sign_in(browsers[role], getattr(mine, role), fresh=True)
     return SimpleNamespace(
         browsers=browsers, call=call.id, child=call.child_id, case=case_id, referral=referral,
-        caseworker=mine.caseworker.id,
-        theirs={"team": other.team, "user": other.caseworker.id, "case": theirs, "call": their_call, "child": their_child, "agency": agency},
+        caseworker=mine.caseworker.id, team=mine.team,
+        theirs={"role": make_role(other.centre, "caseworker"), "team": other.team, "user": other.caseworker.id, "case": theirs, "call": their_call, "child": their_child, "agency": agency},
     )  # fmt: skip
 
 

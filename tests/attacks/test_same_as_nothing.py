@@ -30,6 +30,7 @@ from helpline.notifications.commands import QueueMessage
 from helpline.notifications.services import queue_message
 from tests.architecture.test_doors import ADMITTED, token_in
 from tests.architecture.test_reach import BODIES, NO_CASE, ROLES, SEES, SHOWS, House, getting, neutral, writing
+from tests.factories.accounts import make_role
 from tests.factories.agencies import make_agency
 from tests.factories.calls import do
 from tests.factories.cases import make_world, open_case
@@ -126,6 +127,7 @@ def theirs(app, database_urls):
     with psycopg.connect(database_urls["owner"]) as connection:
         message = "SELECT id FROM messages WHERE recipient_id = %s LIMIT 1"
         [ids["message_id"]] = connection.execute(message, [world.admin.id]).fetchone()
+    ids["role_id"] = make_role(world.centre, "caseworker")
     return ids | {"user_id": world.caseworker.id, "team_id": world.team}
 
 
