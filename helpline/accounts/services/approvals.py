@@ -1,7 +1,7 @@
 """What needs two people: one asks with a written reason, another decides, and it is done by the database, once.
 
-Neither of the two is whom it is about, if it is about somebody of the staff. A lost second factor waits besides: whom
-it is about is told at once, and they or whoever may decide can stop it until its time has come. What takes records out in
+Neither of the two is whom it is about, if it is about one of the staff. A lost second factor waits besides: whom it is
+about is told at once, and they or whoever may decide can stop it until its time has come. What takes records out in
 bulk is asked for and done by the slice that does it (`use`). A further kind is a word of the vocabulary, a branch of
 `app.carry_out`, and a line of `_check`.
 """

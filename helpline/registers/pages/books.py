@@ -59,7 +59,8 @@ def case_disclosures(case_id: uuid.UUID) -> str:
     """What left the house about the child of this case, to whom, and why that was lawful."""
     ctx, case = acting(), CaseOut().dump(cases.get_case(case_id))
     return render_template(
-        "registers/ledger.html", case=case, lines=_lines(case_id, looking.see_ledger(ctx, case_id)), number=case["code"],
+        "registers/ledger.html", case=case, number=case["code"],
+        lines=_lines(case_id, looking.see_ledger(ctx, case_id)),
         may=holds(ctx.actor, Permission.DISCLOSURE_RECORD), may_export=holds(ctx.actor, Permission.EXPORT_MAKE),
     )  # fmt: skip
 

@@ -136,7 +136,7 @@ class BreachStepIn(In):
 class RegisterQuery(In):
     """Where a list goes on."""
 
-    group = G.STATISTICS
+    group = G.ACCOUNT  # one's own question: asking writes no record
 
     after = f.String(load_default=None, allow_none=True, validate=Length(max=64))
 
@@ -144,6 +144,6 @@ class RegisterQuery(In):
 class LedgerQuery(In):
     """The case by the number people say."""
 
-    group = G.STATISTICS
+    group = G.ACCOUNT  # one's own question: asking writes no record
 
     case = f.String(load_default=None, allow_none=True, validate=Length(max=40))

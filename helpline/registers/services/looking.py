@@ -1,4 +1,4 @@
-"""Looking at what left the house about a child. The words of entries by hand are story: having read them is on record."""
+"""Looking at what left the house about a child. The words of entries by hand are story: reading them is on record."""
 
 import uuid
 

@@ -63,7 +63,7 @@ ACTIVITIES = (
                        "reading_alerts"), (P.AUDIT_READ, P.AUDIT_SEAL, P.ALERT_READ), (G.STATISTICS, G.DIRECTORY),
              ("witness",), "audit"),
     Activity("machinery", ("places", "place_keys", "taxonomies", "taxonomy_terms", "holidays", "reference_loads",
-                           "heartbeats", "handled_events", "outbox_events", "key_state", "key_rotations"),
+                           "handled_events", "outbox_events", "key_state", "key_rotations"),
              keeping="none"),
 )  # fmt: skip
 
