@@ -110,7 +110,7 @@ def test_another_centre_sees_none(world, database_urls):
 def test_a_correction_counts_instead_and_what_was_said_stays(world):
     first = demand(world.admin)
     second = demand(world.supervisor, corrects_id=first, outcome=DemandOutcome.PARTLY)
-    [shown] = [row for row in see(world.auditor, books.list_demands)]
+    [shown] = see(world.auditor, books.list_demands)
     assert (shown.id, shown.outcome) == (second, "partly")
     whole = see(world.auditor, books.get_demand, second)
     assert [(row.id, row.outcome) for row in whole.before] == [(first, "refused")]
@@ -257,7 +257,7 @@ def told(rows, breach_id):
 def test_who_keeps_the_log_is_told_at_once_before_the_end_and_after_it(world, rows):
     begin = now()
     breach_id = breach(world.admin, at=begin, noticed=begin)
-    for hour in range(0, 100):
+    for hour in range(100):
         tick(begin + hour * HOUR)
     found = told(rows, breach_id)
     assert {user for user, _at, _late in found} == {world.admin.id, world.supervisor.id}
@@ -305,7 +305,7 @@ def test_whatever_is_entered_the_log_tells_it_as_it_happened(world, steps):
     breach_id, expected, told_of = breach(world.admin), [], set()
     for step in steps:
         once = step in {BreachStep.AUTHORITY_TOLD, BreachStep.SUBJECTS_TOLD}
-        if BreachStep.CLOSED in expected or once and step in told_of:
+        if BreachStep.CLOSED in expected or (once and step in told_of):
             with pytest.raises(Conflict):
                 enter(world.admin, breach_id, step)
             continue

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -22,7 +22,8 @@ from tests.factories.calls import CANARY, PHONE, do, logged_call
 from tests.factories.cases import open_case
 
 pytestmark = pytest.mark.usefixtures("in_app")
-SPAN = Span(date.today() - timedelta(days=30), date.today() + timedelta(days=1))
+TODAY = now().date()
+SPAN = Span(TODAY - timedelta(days=30), TODAY + timedelta(days=1))
 ROLES = ("operator", "caseworker", "team_supervisor", "admin", "auditor")
 
 

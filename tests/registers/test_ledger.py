@@ -193,8 +193,8 @@ def test_whoever_has_the_case_enters_what_they_told_and_nobody_else(world, refus
 @pytest.mark.parametrize(
     "attempt",
     ["UPDATE disclosures SET basis = 'consent' WHERE id = :id", "DELETE FROM disclosures WHERE id = :id",
-     "INSERT INTO disclosures SELECT (jsonb_populate_record(d, jsonb_build_object('id', uuidv7(), 'recorded_by', :other))).*"
-     " FROM disclosures d WHERE id = :id"],
+     ("INSERT INTO disclosures SELECT (jsonb_populate_record(d, jsonb_build_object('id', uuidv7(), 'recorded_by', :other))).*"
+      " FROM disclosures d WHERE id = :id")],
 )  # fmt: skip
 def test_nothing_is_changed_or_entered_in_anothers_name(world, attempt):
     disclosure_id = tell(world.operator, open_case(world))
