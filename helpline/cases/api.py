@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from helpline.cases import queries, services
+from helpline.cases import queries
 from helpline.cases.commands import AddNote, CloseCase, OpenCase
 from helpline.cases.schemas import (
     AssignmentIn,
@@ -25,6 +25,7 @@ from helpline.cases.schemas import (
     StepIn,
     TimelineOut,
 )
+from helpline.cases.services import assigning, closing, opening, working
 from helpline.cases.vocabulary import CASELOAD_WARNING, CaseRow, NoteKind
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.keyset import decode_key, encode_key
@@ -51,7 +52,7 @@ def list_cases(query: dict[str, Any]) -> dict[str, Any]:
 @api.response(201, CaseOut)
 def open_case(command: OpenCase) -> CaseRow:
     """Open a case for a child of a call; the need is routed, the follow-ups are planned."""
-    return queries.get_case(services.open_case(acting(), command).id)
+    return queries.get_case(opening.open_case(acting(), command).id)
 
 
 @api.get("/cases/<uuid:case_id>")
@@ -100,7 +101,7 @@ def list_caseworkers(case_id: uuid.UUID) -> dict[str, Any]:
 @api.response(200, CaseOut)
 def assign(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Give the case to a caseworker of its team."""
-    services.assign_caseworker(acting(), case_id, data["version"], data["caseworker_id"])
+    assigning.assign_caseworker(acting(), case_id, data["version"], data["caseworker_id"])
     return queries.get_case(case_id)
 
 
@@ -111,7 +112,7 @@ def assign(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 def add_note(data: dict[str, Any], case_id: uuid.UUID) -> Any:
     """Write a note, or record a contact or a visit."""
     command = AddNote(data["note_id"], case_id, NoteKind(data["kind"]), data["body"])
-    return services.add_note(acting(), command)
+    return working.add_note(acting(), command)
 
 
 @api.put("/cases/<uuid:case_id>/needs")
@@ -120,7 +121,7 @@ def add_note(data: dict[str, Any], case_id: uuid.UUID) -> Any:
 @api.response(200, CaseOut)
 def set_needs(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Say which services the child needs."""
-    services.set_needs(acting(), case_id, data["version"], data["needs"])
+    working.set_needs(acting(), case_id, data["version"], data["needs"])
     return queries.get_case(case_id)
 
 
@@ -130,7 +131,7 @@ def set_needs(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 @api.response(200, CaseOut)
 def set_consent(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Record to what was agreed, by whom, and what stays withheld."""
-    services.set_consent(acting(), case_id, data["version"], data["consent"])
+    working.set_consent(acting(), case_id, data["version"], data["consent"])
     return queries.get_case(case_id)
 
 
@@ -140,7 +141,7 @@ def set_consent(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 @api.response(200, CaseOut)
 def change_risk(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Judge the risk anew, with a reason."""
-    services.change_risk(acting(), case_id, data["version"], data["risk_level"], data["reason"])
+    working.change_risk(acting(), case_id, data["version"], data["risk_level"], data["reason"])
     return queries.get_case(case_id)
 
 
@@ -150,7 +151,7 @@ def change_risk(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 @api.response(200, CaseOut)
 def move_to_step(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Go on to the next step, or back to where a review sends it."""
-    services.move_to_step(acting(), case_id, data["version"], data["step"])
+    working.move_to_step(acting(), case_id, data["version"], data["step"])
     return queries.get_case(case_id)
 
 
@@ -160,7 +161,7 @@ def move_to_step(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 @api.response(200, CaseOut)
 def close_case(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Close the case; a caseworker asks, and a supervisor decides."""
-    services.close_case(acting(), CloseCase(case_id, data["version"], data["reason"], data["note"]))
+    closing.close_case(acting(), CloseCase(case_id, data["version"], data["reason"], data["note"]))
     return queries.get_case(case_id)
 
 
@@ -171,9 +172,9 @@ def close_case(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 def decide_closing(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Approve a request to close, or send it back with a reason."""
     if data["approve"]:
-        services.approve_closing(acting(), case_id, data["version"])
+        closing.approve_closing(acting(), case_id, data["version"])
     else:
-        services.decline_closing(acting(), case_id, data["version"], data["reason"])
+        closing.decline_closing(acting(), case_id, data["version"], data["reason"])
     return queries.get_case(case_id)
 
 
@@ -183,7 +184,7 @@ def decide_closing(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
 @api.response(200, CaseOut)
 def reopen_case(data: dict[str, Any], case_id: uuid.UUID) -> CaseRow:
     """Take a closed case up again, with a reason."""
-    services.reopen_case(acting(), case_id, data["version"], data["reason"])
+    closing.reopen_case(acting(), case_id, data["version"], data["reason"])
     return queries.get_case(case_id)
 
 

@@ -19,7 +19,7 @@ from helpline.accounts import queries as accounts
 from helpline.agencies import queries as agencies
 from helpline.agencies.vocabulary import Service
 from helpline.calls import queries as calls
-from helpline.cases import queries, services
+from helpline.cases import queries
 from helpline.cases.commands import AddNote, CloseCase, Consent
 from helpline.cases.schemas import (
     AssignmentIn,
@@ -38,6 +38,7 @@ from helpline.cases.schemas import (
     RiskIn,
     StepIn,
 )
+from helpline.cases.services import assigning, closing, opening, working
 from helpline.cases.vocabulary import CASELOAD_WARNING, CaseRow, CaseStep, CloseReason, NoteKind
 from helpline.foundation.access.matrix import scope_of
 from helpline.foundation.access.permissions import Permission, Role, Scope
@@ -99,7 +100,7 @@ SENTENCES.update(
     {
         "case_closed": lambda: _("This case is closed. Take it up again first."),
         "case_exists": lambda: _("This call already has a case for this child."),
-        "case_code": lambda: _("A case number looks like HC-2481."),
+        "case_code": lambda: _("A case number is its digits, with or without the letters before them: 2481."),
         "case_obligations": lambda: _("Referrals or follow-ups are still open. Settle them first."),
         "caseworker_not_of_team": lambda: _("Choose an active caseworker of the case's team."),
         "closed_to_unknown": lambda: _("Choose staff or agencies of your centre, and not yourself."),
@@ -216,7 +217,7 @@ def open_case(call_id: uuid.UUID) -> Any:
     opened = []
     for child in children:
         one = {"case_id": form.get(f"case_id-{child}"), "call_id": str(call_id), "child_person_id": child}
-        opened.append(services.open_case(acting(), OpenCaseIn().load(shared | one)).id)
+        opened.append(opening.open_case(acting(), OpenCaseIn().load(shared | one)).id)
     return _back(opened[0])
 
 
@@ -247,7 +248,7 @@ def assign(case_id: uuid.UUID) -> Any:
     if request.method == "GET":
         return _assign_again(None, case_id)
     data = AssignmentIn().load(posted())
-    services.assign_caseworker(acting(), case_id, data["version"], data["caseworker_id"])
+    assigning.assign_caseworker(acting(), case_id, data["version"], data["caseworker_id"])
     return _back(case_id)
 
 
@@ -266,7 +267,7 @@ def add_note(case_id: uuid.UUID) -> Any:
     form = posted()
     form.pop("version", None)  # notes are added, not changed: nobody can overwrite anybody's
     data = NoteIn().load(form)
-    services.add_note(acting(), AddNote(data["note_id"], case_id, NoteKind(data["kind"]), data["body"]))
+    working.add_note(acting(), AddNote(data["note_id"], case_id, NoteKind(data["kind"]), data["body"]))
     return _back(case_id)
 
 
@@ -281,7 +282,7 @@ def change_risk(case_id: uuid.UUID) -> Any:
     if request.method == "GET":
         return _risk_again(None, case_id)
     data = RiskIn().load(posted())
-    services.change_risk(acting(), case_id, data["version"], data["risk_level"], data["reason"])
+    working.change_risk(acting(), case_id, data["version"], data["risk_level"], data["reason"])
     return _back(case_id)
 
 
@@ -296,7 +297,7 @@ def set_needs(case_id: uuid.UUID) -> Any:
     if request.method == "GET":
         return _needs_again(None, case_id)
     data = NeedsIn().load(posted("needs"))
-    services.set_needs(acting(), case_id, data["version"], data["needs"])
+    working.set_needs(acting(), case_id, data["version"], data["needs"])
     return _back(case_id)
 
 
@@ -311,7 +312,7 @@ def set_consent(case_id: uuid.UUID) -> Any:
     if request.method == "GET":
         return _consent_again(None, case_id)
     data = ConsentChangeIn().load(posted("consent.withhold"))
-    services.set_consent(acting(), case_id, data["version"], data["consent"])
+    working.set_consent(acting(), case_id, data["version"], data["consent"])
     return _back(case_id)
 
 
@@ -320,7 +321,7 @@ def set_consent(case_id: uuid.UUID) -> Any:
 def move_to_step(case_id: uuid.UUID) -> Response:
     """Go on to the next step, or back."""
     data = StepIn().load(posted())
-    services.move_to_step(acting(), case_id, data["version"], data["step"])
+    working.move_to_step(acting(), case_id, data["version"], data["step"])
     return _back(case_id)
 
 
@@ -347,7 +348,7 @@ def close(case_id: uuid.UUID) -> Any:
     if request.method == "GET":
         return _close_again(None, case_id)
     data = ClosingIn().load(posted())
-    services.close_case(acting(), CloseCase(case_id, data["version"], data["reason"], data["note"]))
+    closing.close_case(acting(), CloseCase(case_id, data["version"], data["reason"], data["note"]))
     return _back(case_id)
 
 
@@ -363,9 +364,9 @@ def decide_closing(case_id: uuid.UUID) -> Any:
         return _decide_again(None, case_id)
     data = DecisionIn().load(posted())
     if data["approve"]:
-        services.approve_closing(acting(), case_id, data["version"])
+        closing.approve_closing(acting(), case_id, data["version"])
     else:
-        services.decline_closing(acting(), case_id, data["version"], data["reason"])
+        closing.decline_closing(acting(), case_id, data["version"], data["reason"])
     return _back(case_id)
 
 
@@ -380,5 +381,5 @@ def reopen(case_id: uuid.UUID) -> Any:
     if request.method == "GET":
         return _reopen_again(None, case_id)
     data = ReopeningIn().load(posted())
-    services.reopen_case(acting(), case_id, data["version"], data["reason"])
+    closing.reopen_case(acting(), case_id, data["version"], data["reason"])
     return _back(case_id)

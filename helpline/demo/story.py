@@ -17,9 +17,9 @@ from helpline.calls.commands import CallContent, LogCall, ToldChild
 from helpline.calls.models import CallChild
 from helpline.calls.services.log import log_call
 from helpline.calls.vocabulary import Answer, CallAction, CallChannel, CallKind, DangerAnswers, Relation
-from helpline.cases import services as cases
 from helpline.cases.commands import AddNote, CloseCase, Consent, OpenCase
 from helpline.cases.models import Case
+from helpline.cases.services import assigning, closing, opening, working
 from helpline.cases.vocabulary import CaseStep, CloseReason, ConsentAnswer, ConsentBy, NoteKind
 from helpline.demo import cast
 from helpline.demo.house import HISTORY, Made
@@ -141,13 +141,14 @@ class Story:
             services=ConsentAnswer.YES if self.chance.random() < 0.9 else ConsentAnswer.NO,  # noqa: PLR2004
             disclosure=ConsentAnswer.YES, by=ConsentBy.CHILD,
         )  # fmt: skip
-        cases.open_case(self._act(operator, at), OpenCase(new_id(), call_id, child, needs=needs, consent=consent))
+        opening.open_case(self._act(operator, at), OpenCase(new_id(), call_id, child, needs=needs, consent=consent))
         self._carry_out(at)
 
     def _work_on(self, case_id: uuid.UUID, at: datetime) -> None:
         """What happens to a case in a day: it is given to somebody, agencies answer, somebody visits, it goes on."""
         case = db.session.get_one(Case, case_id)
-        if case.status == "closed" or self.chance.random() < 0.25:  # noqa: PLR2004  # days on which nothing happens
+        idle = self.chance.random() < 0.25  # noqa: PLR2004  # days on which nothing happens
+        if idle or case.status == "closed" or at < case.opened_at:
             return
         self._agencies_answer(case, at)
         if case.caseworker_id is None:
@@ -157,7 +158,7 @@ class Story:
         if self.chance.random() < 0.5:  # noqa: PLR2004
             kind = self.chance.choice([NoteKind.CONTACT, NoteKind.VISIT])
             note = AddNote(new_id(), case_id, kind, self.chance.choice(_NOTES))
-            cases.add_note(self._act(worker, at), note)
+            working.add_note(self._act(worker, at), note)
             self._carry_out(at)
         if self.chance.random() < 0.3:  # noqa: PLR2004
             self._go_on(case, worker, at)
@@ -177,7 +178,7 @@ class Story:
         own = [a for a in self.made.actors.values() if a.role == Role.CASEWORKER and case.team_id in a.team_ids]
         if self.chance.random() < 0.85 and own:  # noqa: PLR2004
             ctx = self._act(self.made.actors["supervisor"], at)
-            cases.assign_caseworker(ctx, case.id, case.version, self.chance.choice(own).id)
+            assigning.assign_caseworker(ctx, case.id, case.version, self.chance.choice(own).id)
             self._carry_out(at)
 
     def _go_on(self, case: Case, worker: Actor, at: datetime) -> None:
@@ -186,11 +187,11 @@ class Story:
             CaseStep.IMPLEMENT: CaseStep.FOLLOW_UP,
         }.get(CaseStep(case.step))  # fmt: skip
         if following is not None:
-            cases.move_to_step(self._act(worker, at), case.id, case.version, following)
+            working.move_to_step(self._act(worker, at), case.id, case.version, following)
             return
         ctx = self._act(self.made.actors["supervisor"], at)
         try:
-            cases.close_case(ctx, CloseCase(case.id, case.version, CloseReason.GOALS_MET, "Safe at home; goals met."))
+            closing.close_case(ctx, CloseCase(case.id, case.version, CloseReason.GOALS_MET, "Safe at home; goals met."))
         except Conflict:  # something is still promised: the next days will tell
             return
         self._carry_out(at)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import Flask
 from flask_babel import lazy_gettext as _l
 
-from helpline.web.deeds import DEEDS, RECORDS
+from helpline.web.deeds import DEEDS, DETAILS, RECORDS
 
 WORDS: Mapping[str, Mapping[str, object]] = {
     "risk": {"immediate": _l("Immediate"), "high": _l("High"), "medium": _l("Medium"), "low": _l("Low")},
@@ -217,6 +217,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
     },
     "record": RECORDS,
     "deed": DEEDS,
+    "detail": DETAILS,
     "witness": {"file": _l("a file"), "webhook": _l("an address on the net"), "mail": _l("mail")},
     "alert": {
         "many_in_hour": _l("Many records within an hour"), "many_in_day": _l("Many records in a day"),

@@ -95,7 +95,10 @@ ASKED_BEFORE = {
     "helpline/calls/services/content.py": {"resolve": _PART},
     "helpline/calls/services/drafts.py": {"end_draft": _OWN},
     "helpline/calls/services/lists.py": {"narrowed": _PART},
-    "helpline/cases/services.py": {"close_to": _PART},
+    "helpline/cases/services/assigning.py": {"close_to": _PART},
+    "helpline/cases/services/changing.py": {
+        "add_line": _PART, "change": _PART, "tell": _PART, "write_note": _PART, "write_reason": _PART,
+    },
     "helpline/followups/services/planning.py": {
         "add_planned": _PART, "schedule": _PART, "settle": _PART, "tell": _PART,
     },

@@ -4,9 +4,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from helpline.cases import policy, services
+from helpline.cases import policy
 from helpline.cases.commands import AddNote
+from helpline.cases.services import hooks, working
 from helpline.cases.vocabulary import NoteKind
+from helpline.foundation.access import grants
 from helpline.foundation.context import Actor, Channel, Context
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.ids import new_id
@@ -28,8 +30,8 @@ def full_case(world):
     """A case with a row in each of its tables."""
     case_id = open_case(world)
     for deed, *args in (
-        (services.add_note, AddNote(new_id(), case_id, NoteKind.NOTE, "The aunt was asked.")),
-        (services.open_obligation, case_id, "referral", ("referral", new_id())),
+        (working.add_note, AddNote(new_id(), case_id, NoteKind.NOTE, "The aunt was asked.")),
+        (hooks.open_obligation, case_id, "referral", ("referral", new_id())),
     ):
         ctx = world.operator.ctx()
         with unit_of_work(ctx):
@@ -76,7 +78,7 @@ def test_a_partner_who_was_let_in_sees_the_case_but_no_note_and_no_person(world,
     ask = Actor(id=new_id(), role="partner", centre_id=world.centre.id)
     ctx = world.supervisor.ctx()
     with unit_of_work(ctx):
-        services.grants.allow(ctx, ask.id, [("case", full_case)], reason="referral", source_id=ask.id)
+        grants.allow(ctx, ask.id, [("case", full_case)], reason="referral", source_id=ask.id)
     partner = Context(ask, ctx.now, new_id(), Channel.PORTAL)
     assert seen(partner, full_case) == ALL | {"case_notes": 0, "persons": 0}
 

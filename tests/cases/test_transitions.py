@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from helpline.cases import queries, rules, services
+from helpline.cases import queries, rules
 from helpline.cases.commands import CloseCase
+from helpline.cases.services import closing, hooks, working
 from helpline.cases.vocabulary import CaseStep, CloseReason
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Conflict
@@ -41,55 +42,55 @@ def machine(in_app, database_urls):
         @rule(step=STEPS)
         def move(self, step):
             allowed = not self.closed and step in rules.TRANSITIONS[self.step]
-            if self.do(self.world.caseworker, services.move_to_step, self.case_id, self.version, step, allowed=allowed):
+            if self.do(self.world.caseworker, working.move_to_step, self.case_id, self.version, step, allowed=allowed):
                 self.step, self.asked, self.version = step, False, self.version + 1
 
         @rule()
         def stale(self):
             args = (self.case_id, self.version - 1, CaseStep.ASSESS)
-            self.do(self.world.caseworker, services.move_to_step, *args, allowed=False)
+            self.do(self.world.caseworker, working.move_to_step, *args, allowed=False)
 
         @rule()
         def owe(self):
             source = new_id()
             args = (self.case_id, "referral", ("referral", source))
-            if self.do(self.world.caseworker, services.open_obligation, *args, allowed=not self.closed):
+            if self.do(self.world.caseworker, hooks.open_obligation, *args, allowed=not self.closed):
                 self.owed.add(source)
 
         @precondition(lambda self: self.owed)
         @rule()
         def settle(self):
-            self.do(self.world.caseworker, services.settle_obligation, self.owed.pop(), allowed=True)
+            self.do(self.world.caseworker, hooks.settle_obligation, self.owed.pop(), allowed=True)
 
         @rule()
         def ask_to_close(self):
             command = CloseCase(self.case_id, self.version, CloseReason.GOALS_MET, "done")
             allowed = not (self.closed or self.owed or self.asked)
-            if self.do(self.world.caseworker, services.close_case, command, allowed=allowed):
+            if self.do(self.world.caseworker, closing.close_case, command, allowed=allowed):
                 self.asked, self.version = True, self.version + 1
 
         @rule()
         def approve(self):
             allowed = self.asked and not self.closed and not self.owed
-            if self.do(self.world.supervisor, services.approve_closing, self.case_id, self.version, allowed=allowed):
+            if self.do(self.world.supervisor, closing.approve_closing, self.case_id, self.version, allowed=allowed):
                 self.closed, self.asked, self.step, self.version = True, False, CaseStep.CLOSE, self.version + 1
 
         @rule()
         def decline(self):
             args = (self.case_id, self.version, "not yet")
-            if self.do(self.world.supervisor, services.decline_closing, *args, allowed=self.asked and not self.closed):
+            if self.do(self.world.supervisor, closing.decline_closing, *args, allowed=self.asked and not self.closed):
                 self.asked, self.version = False, self.version + 1
 
         @rule()
         def close(self):
             command = CloseCase(self.case_id, self.version, CloseReason.MOVED_AWAY, "moved")
-            if self.do(self.world.supervisor, services.close_case, command, allowed=not (self.closed or self.owed)):
+            if self.do(self.world.supervisor, closing.close_case, command, allowed=not (self.closed or self.owed)):
                 self.closed, self.asked, self.step, self.version = True, False, CaseStep.CLOSE, self.version + 1
 
         @rule()
         def reopen(self):
             args = (self.case_id, self.version, "again")
-            if self.do(self.world.supervisor, services.reopen_case, *args, allowed=self.closed):
+            if self.do(self.world.supervisor, closing.reopen_case, *args, allowed=self.closed):
                 self.closed, self.step, self.version = False, CaseStep.ASSESS, self.version + 1
 
         @invariant()

@@ -65,6 +65,8 @@ def test_a_demo_cut_short_leaves_nothing_and_the_next_start_makes_it_whole(owner
     assert count("SELECT count(*) FROM cases WHERE status = 'closed'") > 0
     assert count("SELECT count(*) FROM followups WHERE state = 'planned' AND due_at < now()") > 0
     assert count("SELECT count(DISTINCT state) FROM referrals") >= 3
+    early = "SELECT count(*) FROM case_events e JOIN cases c ON c.id = e.case_id WHERE e.at < c.opened_at"
+    assert count(early) == 0  # nobody works on a case that is not there yet
     # Nothing of the demo's past is left for a worker to act on.
     assert count("SELECT count(*) FROM outbox_events WHERE settled_at IS NULL") == 0
     assert count("SELECT count(*) FROM messages WHERE state IN ('queued', 'sending')") == 0

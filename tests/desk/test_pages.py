@@ -6,8 +6,9 @@ import psycopg
 import pytest
 
 from helpline.agencies.vocabulary import Service
-from helpline.cases import queries, services
+from helpline.cases import queries
 from helpline.cases.commands import AddNote
+from helpline.cases.services import hooks, working
 from helpline.cases.vocabulary import NoteKind
 from helpline.followups.commands import AddFollowUp, CompleteFollowUp
 from helpline.followups.services import work
@@ -105,7 +106,7 @@ def test_the_page_costs_the_same_with_many_lines_as_with_one(client, app, world,
         for n in range(12):
             ctx = world.caseworker.ctx()
             with unit_of_work(ctx):
-                services.add_note(ctx, AddNote(new_id(), given, NoteKind.CONTACT, f"Call {n}"))
+                working.add_note(ctx, AddNote(new_id(), given, NoteKind.CONTACT, f"Call {n}"))
     assert count() == few
     assert few <= 26
 
@@ -129,7 +130,7 @@ def test_what_happened_can_be_narrowed_and_paged(client, app, world, given):
         for n in range(queries.PAGE + 5):
             ctx = world.caseworker.ctx()
             with unit_of_work(ctx):
-                services.add_event(ctx, given, "referral.requested", {"service": "health", "n": n})
+                hooks.add_event(ctx, given, "referral.requested", {"service": "health", "n": n})
     html = page_for(client, world.caseworker, given, kind="case").get_data(as_text=True)
     assert "Help sought" not in html
     html = page_for(client, world.caseworker, given).get_data(as_text=True)

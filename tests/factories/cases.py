@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.types.json import Jsonb
 
-from helpline.cases import services
+from helpline.cases import queries
 from helpline.cases.commands import OpenCase
+from helpline.cases.services import assigning, opening
 from helpline.foundation.crypto.sealed import seal_values
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
@@ -116,12 +117,12 @@ def open_case(world: World, **given) -> uuid.UUID:
     call = make_call(world.operator, **{"place": world.province} | given)
     ctx = world.operator.ctx()
     with unit_of_work(ctx):
-        return services.open_case(ctx, OpenCase(new_id(), call.id, call.child_id, **asked)).id
+        return opening.open_case(ctx, OpenCase(new_id(), call.id, call.child_id, **asked)).id
 
 
 def assign(world: World, case_id: uuid.UUID, caseworker: MadeUser | None = None) -> None:
     """Give it to the world's caseworker, as its supervisor."""
     ctx = world.supervisor.ctx()
     with unit_of_work(ctx):
-        version = services.queries.get_case(case_id).version
-        services.assign_caseworker(ctx, case_id, version, (caseworker or world.caseworker).id)
+        version = queries.get_case(case_id).version
+        assigning.assign_caseworker(ctx, case_id, version, (caseworker or world.caseworker).id)

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from helpline.calls.vocabulary import RiskLevel
-from helpline.cases import services as cases
 from helpline.cases.commands import AddNote, CloseCase
 from helpline.cases.queries import get_case
+from helpline.cases.services import closing, working
 from helpline.cases.vocabulary import CloseReason, NoteKind
 from helpline.followups import queries
 from helpline.followups.commands import AddFollowUp, CompleteFollowUp
@@ -120,7 +120,7 @@ def test_a_due_time_keeps_to_working_days_and_holidays(world, planned, rows):
 def test_historic_and_closed_cases_are_left_alone(world, rows):
     historic, closed = open_case(world), open_case(world)
     rows("UPDATE cases SET source = 'imported' WHERE id = %s", historic)
-    do(world.supervisor, cases.close_case, CloseCase(closed, 1, CloseReason.OPENED_IN_ERROR, "twice"))
+    do(world.supervisor, closing.close_case, CloseCase(closed, 1, CloseReason.OPENED_IN_ERROR, "twice"))
     for case_id in (historic, closed):
         system(planning.plan, case_id)
         assert standing(world, case_id) == {}
@@ -143,20 +143,20 @@ def test_assignment_stops_its_clock_moves_the_others_and_tells_the_caseworker_on
 def test_a_higher_risk_brings_what_is_open_nearer_and_a_lower_one_gives_time(world, planned):
     case_id = planned(risk="low")
     before = standing(world, case_id)
-    do(world.supervisor, cases.change_risk, case_id, case_of(world, case_id).version, RiskLevel.IMMEDIATE, "worse")
+    do(world.supervisor, working.change_risk, case_id, case_of(world, case_id).version, RiskLevel.IMMEDIATE, "worse")
     system(planning.replan, case_id, RiskLevel.LOW)
     after = standing(world, case_id)
     assert after["first_response"].due_at == case_of(world, case_id).first_response_by < before["first_response"].due_at
     assert after["contact"].due_at <= now() + D < before["contact"].due_at
     assert {row.risk_level for row in after.values()} == {"immediate"}
-    do(world.supervisor, cases.change_risk, case_id, case_of(world, case_id).version, RiskLevel.LOW, "better")
+    do(world.supervisor, working.change_risk, case_id, case_of(world, case_id).version, RiskLevel.LOW, "better")
     system(planning.replan, case_id, RiskLevel.IMMEDIATE)
     assert standing(world, case_id)["contact"].due_at >= before["contact"].due_at - D
 
 
 def test_a_noted_contact_settles_the_first_response_then_the_regular_contact(world, planned, rows):
     case_id = planned(risk="high")
-    do(world.caseworker, cases.add_note, AddNote(new_id(), case_id, NoteKind.CONTACT, "Reached"))
+    do(world.caseworker, working.add_note, AddNote(new_id(), case_id, NoteKind.CONTACT, "Reached"))
     system(planning.note_contact, case_id, first=True)
     assert not rows("SELECT 1 FROM case_events WHERE case_id = %s AND action = 'followup.completed'", case_id), (
         "the note itself stands in the timeline"
@@ -175,10 +175,10 @@ def test_closing_cancels_and_reopening_plans_anew(world, planned):
     case_id = planned(risk="high")
     do(world.caseworker, work.complete, done(first(world, case_id)))
     case = case_of(world, case_id)
-    do(world.supervisor, cases.close_case, CloseCase(case_id, case.version, CloseReason.GOALS_MET, "well"))
+    do(world.supervisor, closing.close_case, CloseCase(case_id, case.version, CloseReason.GOALS_MET, "well"))
     system(planning.cancel_all, case_id)
     assert standing(world, case_id) == {}
-    do(world.supervisor, cases.reopen_case, case_id, case_of(world, case_id).version, "again")
+    do(world.supervisor, closing.reopen_case, case_id, case_of(world, case_id).version, "again")
     system(planning.cancel_all, case_id)  # a late message about the closing changes nothing
     system(planning.plan, case_id, reopened=True)
     system(planning.cancel_all, case_id)
@@ -290,12 +290,12 @@ def test_added_by_hand_it_holds_the_case_open_until_it_is_done_or_called_off(wor
     with unit_of_work(world.caseworker.ctx()):
         assert queries.get_followup(followup_id).task == "Ask the school for the register"
     case = case_of(world, case_id)
-    closing = CloseCase(case_id, case.version, CloseReason.GOALS_MET, "well")
+    ending = CloseCase(case_id, case.version, CloseReason.GOALS_MET, "well")
     with pytest.raises(Conflict, match="case_obligations"):
-        do(world.supervisor, cases.close_case, closing)
+        do(world.supervisor, closing.close_case, ending)
     ctx, _ = do(world.caseworker, work.cancel, followup_id, 1, "The school wrote by itself")
     assert audited(rows, ctx) == [("followup.cancelled", "done")]
-    do(world.supervisor, cases.close_case, closing)
+    do(world.supervisor, closing.close_case, ending)
     with pytest.raises(Conflict, match="case_closed"):
         do(world.supervisor, work.add, replace(command, followup_id=new_id()))
 

@@ -7,9 +7,10 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from helpline.cases import services
 from helpline.cases.commands import AddNote, OpenCase
+from helpline.cases.services import hooks, opening, working
 from helpline.cases.vocabulary import NoteKind
+from helpline.foundation.access import grants
 from helpline.foundation.context import Actor, Channel, Context
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.ids import new_id
@@ -104,14 +105,14 @@ def _names(world, theirs):
     their_call, my_case, ask = make_call(theirs.operator), open_case(world), new_id()
     ctx = world.operator.ctx()
     with unit_of_work(ctx):
-        services.add_note(ctx, AddNote(new_id(), my_case, NoteKind.NOTE, "The aunt was asked."))
-        services.open_obligation(ctx, my_case, "referral", ("referral", new_id()))
+        working.add_note(ctx, AddNote(new_id(), my_case, NoteKind.NOTE, "The aunt was asked."))
+        hooks.open_obligation(ctx, my_case, "referral", ("referral", new_id()))
         my_call, my_child = db.session.execute(
             text("SELECT call_id, child_person_id FROM cases WHERE id = :id"), {"id": my_case}
         ).one()
     ctx = world.supervisor.ctx()
     with unit_of_work(ctx):
-        services.grants.allow(ctx, ask, [("case", my_case)], reason="referral", source_id=ask)
+        grants.allow(ctx, ask, [("case", my_case)], reason="referral", source_id=ask)
     colleagues = _opened_by(world, colleague)
     names = {
         "my_case": my_case, "their_case": open_case(theirs), "my_call": my_call, "their_call": their_call.id,
@@ -128,7 +129,7 @@ def _opened_by(world, operator):
     call = make_call(operator, place=world.province)
     ctx = operator.ctx()
     with unit_of_work(ctx):
-        return services.open_case(ctx, OpenCase(new_id(), call.id, call.child_id))
+        return opening.open_case(ctx, OpenCase(new_id(), call.id, call.child_id))
 
 
 def context_of(world, role, names):

@@ -3,7 +3,7 @@
 import pytest
 
 from helpline.cases.commands import OpenCase
-from helpline.cases.services import open_case
+from helpline.cases.services.opening import open_case
 from helpline.foundation.access.matrix import PERMISSIONS, scope_of
 from helpline.foundation.access.permissions import Permission, SystemActor
 from helpline.foundation.audit.recorder import record, showed

@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import text
 
 from helpline.cases import queries as case_queries
-from helpline.cases import services as cases
 from helpline.cases.commands import OpenCase
+from helpline.cases.services import opening
 from helpline.dashboards.queries import work_figures
 from helpline.followups.services import planning, watching
 from helpline.foundation.access.permissions import SystemActor
@@ -155,7 +155,7 @@ def test_what_cannot_be_closed_says_so(world):
 def test_whoever_opens_a_case_may_close_it_in_the_same_breath(world, rows):
     call, agency = make_call(world.operator, place=world.province), make_agency(world)
     command = OpenCase(new_id(), call.id, call.child_id, closed_to=(world.team_supervisor.id, agency))
-    do(world.operator, cases.open_case, command)
+    do(world.operator, opening.open_case, command)
     with unit_of_work(world.team_supervisor.ctx()):
         assert db.session.scalar(text("SELECT count(*) FROM cases WHERE id = :id"), {"id": command.case_id}) == 0
     [shut] = [do(world.supervisor, closing.see_access, command.case_id)[1][1]]
@@ -164,7 +164,7 @@ def test_whoever_opens_a_case_may_close_it_in_the_same_breath(world, rows):
         again = make_call(world.operator, place=world.province)
         do(
             world.operator,
-            cases.open_case,
+            opening.open_case,
             OpenCase(new_id(), again.id, again.child_id, closed_to=(world.operator.id,)),
         )
 

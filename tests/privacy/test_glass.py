@@ -68,9 +68,17 @@ def test_it_opens_one_case_for_half_an_hour(world, case, rows, role):
     do(user, glass.end_override, override_id)  # again, or too late: nothing
 
 
-def test_a_code_opens_it_as_well_as_an_id(world, case, rows):
+KHMER_DIGITS = str.maketrans("0123456789", "០១២៣៤៥៦៧៨៩")
+
+
+@pytest.mark.parametrize("said", [
+    lambda code: f" {code.lower()} ",
+    lambda code: code.rpartition("-")[2],
+    lambda code: code.rpartition("-")[2].translate(KHMER_DIGITS),
+])  # fmt: skip
+def test_a_code_or_its_digits_open_it_as_well_as_an_id(world, case, rows, said):
     [(code,)] = rows("SELECT code FROM cases WHERE id = %s", case)
-    break_glass(world.other_caseworker, f" {code.lower()} ")
+    break_glass(world.other_caseworker, said(code))
     assert sees(world.other_caseworker, case) == 3
 
 

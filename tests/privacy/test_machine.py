@@ -18,8 +18,8 @@ from sqlalchemy import text
 from helpline.accounts.commands import EditUser
 from helpline.accounts.services import staff
 from helpline.cases import queries as case_queries
-from helpline.cases import services
 from helpline.cases.commands import OpenCase
+from helpline.cases.services import assigning, opening
 from helpline.foundation.access.permissions import Role
 from helpline.foundation.clock import now
 from helpline.foundation.context import Actor, Channel, Context
@@ -119,7 +119,7 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
             case = new_id()
             self.act(
                 who,
-                services.open_case,
+                opening.open_case,
                 OpenCase(case, call.id, call.child_id, world.other_team if other else world.team, closed_to=closed_to),
             )
             self.model.cases[case] = {
@@ -144,7 +144,7 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
             if each["team"] not in self.model.teams[who] or shut:
                 return
             version = self.act(boss, lambda _ctx: case_queries.get_case(case).version)
-            self.act(boss, services.assign_caseworker, case, version, self.people[who].id)
+            self.act(boss, assigning.assign_caseworker, case, version, self.people[who].id)
             each["caseworker"] = who
 
         @rule(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from helpline.cases import services as cases
 from helpline.cases.commands import AddNote
+from helpline.cases.services import working
 from helpline.cases.vocabulary import NoteKind
 from helpline.foundation.ids import new_id
 from tests.factories.accounts import sign_in
@@ -48,7 +48,7 @@ def test_what_is_done_under_it_carries_its_id_and_is_work_like_any(world, case, 
     assert entries
     assert {cause for _action, cause in entries} == {override_id}
     with app.app_context():
-        do(user, cases.add_note, AddNote(new_id(), case, NoteKind.CONTACT, "Reached her."))
+        do(user, working.add_note, AddNote(new_id(), case, NoteKind.CONTACT, "Reached her."))
     ended = client.post(f"/overrides/{override_id}/end", headers={"X-CSRFToken": _token(page.text)})
     assert ended.status_code == 303
     assert "Emergency access to" not in client.get("/cases").text

@@ -98,6 +98,12 @@ def test_who_is_out_of_sight_makes_no_difference(post, world, known_case, names)
     assert NAME not in unseen
 
 
+def test_a_number_that_shows_nothing_shows_the_way_to_emergency_access(post, world):
+    assert "/break-glass" in post(world.operator, "/search", text="987654").text
+    assert "/break-glass" not in post(world.operator, "/search", text="Nobody").text
+    assert "/break-glass" not in post(world.supervisor, "/search", text="987654").text
+
+
 @pytest.mark.parametrize(
     ("state", "says"),
     [(IndexState.AWAY, DEGRADED), (IndexState.CLOSED, DEGRADED), (IndexState.LOADING, "Names are still being read in")],

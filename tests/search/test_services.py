@@ -8,8 +8,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from helpline.cases import services as cases
+from helpline.cases import queries
 from helpline.cases.commands import OpenCase
+from helpline.cases.services import opening
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Forbidden, NotFound
 from helpline.foundation.ids import new_id
@@ -247,8 +248,8 @@ def test_a_number_warns_as_well_even_while_names_are_away(in_app, world, names, 
     first = logged_call(world.operator)
     ctx = world.operator.ctx()
     with unit_of_work(ctx):
-        child = cases.queries.list_children(first)[0].id
-        cases.open_case(ctx, OpenCase(new_id(), first, child, team_id=world.team))
+        child = queries.list_children(first)[0].id
+        opening.open_case(ctx, OpenCase(new_id(), first, child, team_id=world.team))
     second = logged_call(other_operator)
     assert doubles(other_operator, second).elsewhere
     assert len(doubles(world.operator, logged_call(world.operator)).cases) == 1
@@ -268,8 +269,8 @@ def test_the_calls_own_case_is_no_double(in_app, world, names):
     call_id = logged_call(world.operator)
     ctx = world.operator.ctx()
     with unit_of_work(ctx):
-        child = cases.queries.list_children(call_id)[0].id
-        cases.open_case(ctx, OpenCase(new_id(), call_id, child, team_id=world.team))
+        child = queries.list_children(call_id)[0].id
+        opening.open_case(ctx, OpenCase(new_id(), call_id, child, team_id=world.team))
     knows(names, child)
     assert doubles(world.operator, call_id) == services.Alike([])
 

@@ -1,5 +1,6 @@
 """Every code that the database may hold has a word."""
 
+import ast
 import re
 from itertools import chain
 
@@ -81,6 +82,21 @@ def test_every_deed_has_a_sentence_and_no_sentence_is_idle():
 def test_what_is_made_of_a_state_is_known_here():
     made = {found for text in SERVICES for found in re.findall(r'f"([a-z_]+)\.\{[^}]+\}"', text)}
     assert made & KINDS == set(MADE)
+
+
+# Parameters of what records, which are no details of the entry.
+NO_DETAILS = {"fields", "centre_id", "told"}
+
+
+def details():
+    """The names under which the services tell more of a deed; `code` is what a refusal tells."""
+    calls = [node for text in SERVICES for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    tellers = [call for call in calls if getattr(call.func, "id", "") in {"record", "note", "tell"}]
+    return {word.arg for call in tellers for word in call.keywords if word.arg} - NO_DETAILS | {"code"}
+
+
+def test_every_detail_of_an_entry_has_a_word():
+    assert details() <= set(WORDS["detail"])
 
 
 def test_every_kind_of_record_has_a_word():

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.dialects.postgresql import insert
 
 from helpline.calls.vocabulary import RiskLevel
-from helpline.cases import services as cases
+from helpline.cases.services import hooks
 from helpline.cases.vocabulary import CaseSource, CaseStatus
 from helpline.followups import events, queries, rules
 from helpline.followups.models import FollowUp
@@ -117,7 +117,7 @@ def cancel_all(ctx: Context, case_id: uuid.UUID) -> None:
     cancelled = queries.open_of_case(case_id) if case.status == CaseStatus.CLOSED else ()
     for followup in cancelled:
         followup.state, followup.version = FollowUpState.CANCELLED, followup.version + 1
-        cases.settle_obligation(ctx, followup.id)
+        hooks.settle_obligation(ctx, followup.id)
     db.session.flush()
     if cancelled:
         record(ctx, "followup.cancelled", "followup", *(each.id for each in cancelled), centre_id=case.centre_id)
@@ -147,13 +147,13 @@ def add_planned(
         "created_by": ctx.actor.id, "version": 1,
     } | seal_values("followups", followup_id, {"task_sealed": task})  # fmt: skip
     if kind in PROMISES:
-        cases.open_obligation(ctx, case.id, OBLIGATION, ("followup", followup_id), due_at)
+        hooks.open_obligation(ctx, case.id, OBLIGATION, ("followup", followup_id), due_at)
     statement = insert(FollowUp).values(values).on_conflict_do_nothing().returning(FollowUp.id)
     added = db.session.execute(statement).first() is not None
     if added:
         record(ctx, "followup.planned", "followup", followup_id, centre_id=case.centre_id, what=kind.value)
     elif kind in PROMISES:
-        cases.settle_obligation(ctx, followup_id)
+        hooks.settle_obligation(ctx, followup_id)
     return added
 
 
@@ -173,7 +173,7 @@ def settle(ctx: Context, followup: FollowUp, outcome: Outcome, *, told: bool = F
     followup.done_by = ctx.actor.id if ctx.actor.centre_id else None
     followup.version += 1
     db.session.flush()
-    cases.settle_obligation(ctx, followup.id)
+    hooks.settle_obligation(ctx, followup.id)
     tell(ctx, followup, "followup.completed", told=told, outcome=outcome.value)
     publish(ctx, events.FollowUpCompleted(
         followup.id, followup.case_id, followup.centre_id, followup.kind, outcome.value
@@ -184,7 +184,7 @@ def tell(ctx: Context, followup: FollowUp, action: str, *, told: bool = False, *
     """The same deed for the case's timeline and for the audit."""
     line = {"followup_id": str(followup.id), "kind": followup.kind, "due_at": followup.due_at.isoformat()} | details
     if not told:
-        cases.add_event(ctx, followup.case_id, action, line, centre_id=followup.centre_id)
+        hooks.add_event(ctx, followup.case_id, action, line, centre_id=followup.centre_id)
     record(ctx, action, "followup", followup.id, centre_id=followup.centre_id, what=followup.kind, **details)
 
 

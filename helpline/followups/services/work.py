@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from helpline.calls.vocabulary import RiskLevel
-from helpline.cases import services as cases
+from helpline.cases.services import hooks, working
 from helpline.cases.vocabulary import CaseStatus
 from helpline.followups import queries, rules
 from helpline.followups.commands import AddFollowUp, CompleteFollowUp
@@ -42,7 +42,7 @@ def add(ctx: Context, command: AddFollowUp) -> uuid.UUID:
     if not add_planned(ctx, case, command.kind, command.due_at, followup_id=command.followup_id, task=task):
         raise Conflict("id_in_use")
     line = {"followup_id": str(command.followup_id), "kind": command.kind.value, "due_at": command.due_at.isoformat()}
-    cases.add_event(ctx, case.id, "followup.planned", line, centre_id=case.centre_id)
+    hooks.add_event(ctx, case.id, "followup.planned", line, centre_id=case.centre_id)
     return command.followup_id
 
 
@@ -66,7 +66,7 @@ def complete(ctx: Context, command: CompleteFollowUp) -> FollowUp:
     followup.note = command.note.strip() or None
     settle(ctx, followup, command.outcome)
     if command.outcome in {Outcome.REACHED, Outcome.REFUSED} and case.first_response_at is None:
-        cases.record_contact(ctx, case.id)
+        working.record_contact(ctx, case.id)
     _plan_next(ctx, case, followup, command)
     return followup
 
@@ -95,7 +95,7 @@ def cancel(ctx: Context, followup_id: uuid.UUID, version: int, reason: str) -> F
     followup.reason = reason.strip()
     followup.state, followup.version = FollowUpState.CANCELLED, followup.version + 1
     db.session.flush()
-    cases.settle_obligation(ctx, followup.id)
+    hooks.settle_obligation(ctx, followup.id)
     tell(ctx, followup, "followup.cancelled")
     return followup
 

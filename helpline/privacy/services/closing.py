@@ -6,10 +6,10 @@ Nobody decides about themselves: to whom a case is closed sees neither it nor th
 import uuid
 
 from helpline.accounts import queries as accounts
-from helpline.cases import services as cases
 from helpline.cases.models import Case
 from helpline.cases.queries import get_case
 from helpline.cases.rules import check_team
+from helpline.cases.services import assigning
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import holds, require
 from helpline.foundation.access.matrix import scope_of
@@ -50,7 +50,7 @@ def close_to(ctx: Context, command: CloseTo) -> None:
         raise Conflict("closed_already")
     if command.relation and accounts.find_user(command.principal_id) is None:
         raise Invalid("party_is_staff", "relation")
-    cases.close_to(ctx, case, [command.principal_id], reason=kind.value)
+    assigning.close_to(ctx, case, [command.principal_id], reason=kind.value)
     _end_override(ctx, case.id, command.principal_id)
     _note(ctx, case, command.principal_id, kind, command.reason, relation=command.relation)
     publish(ctx, events.CaseShut(case.id, case.centre_id, command.principal_id))

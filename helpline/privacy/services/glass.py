@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 
 from helpline.accounts import queries as accounts
-from helpline.cases import services as cases
+from helpline.cases.services import hooks
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
@@ -41,6 +41,8 @@ def break_glass(ctx: Context, command: BreakGlass) -> Override:
     if standing is not None and standing.user_id == ctx.actor.id:
         return standing
     given = command.case.strip()
+    if given.isdecimal() and ctx.actor.centre_id is not None:  # people say the digits alone, in either script
+        given = f"{accounts.get_centre(ctx.actor.centre_id).code}-{int(given)}"
     seen = queries.find_visible(ctx.actor.centre_id, given)
     if seen is not None:
         raise Conflict("glass_not_needed", case_id=str(seen))
@@ -139,5 +141,5 @@ def _reviewers(override: Override) -> Sequence[uuid.UUID]:
 def _tell(ctx: Context, override: Override, action: str) -> None:
     """The same deed for the case's timeline and for the audit."""
     line = {"override_id": str(override.id), "until_at": override.until_at.isoformat()}
-    cases.add_event(ctx, override.case_id, action, line, centre_id=override.centre_id)
+    hooks.add_event(ctx, override.case_id, action, line, centre_id=override.centre_id)
     record(ctx, action, "case", override.case_id, override_id=override.id)

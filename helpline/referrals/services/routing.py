@@ -17,7 +17,7 @@ from helpline.agencies import queries as agencies
 from helpline.agencies.queries import Offer
 from helpline.calls.vocabulary import RiskLevel
 from helpline.cases import queries as case_queries
-from helpline.cases import services as cases
+from helpline.cases.services import hooks
 from helpline.cases.vocabulary import RoutingCase
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
@@ -50,11 +50,11 @@ def request_needs(ctx: Context, case_id: uuid.UUID, needs: Sequence[str]) -> Non
         return
     for service in needs:
         referral_id = new_id()
-        cases.open_obligation(ctx, case.id, OBLIGATION, ("referral", referral_id))
+        hooks.open_obligation(ctx, case.id, OBLIGATION, ("referral", referral_id))
         if queries.find_sought(case_id, service) is None:
             add_request(ctx, referral_id, case, service)
         else:
-            cases.settle_obligation(ctx, referral_id)
+            hooks.settle_obligation(ctx, referral_id)
 
 
 def route(ctx: Context, referral_id: uuid.UUID) -> None:
@@ -107,7 +107,7 @@ def _seek_another(ctx: Context, referral: Referral, ask: ReferralAsk) -> None:
         referral.move(ReferralState.NOT_DELIVERED)
         referral.service_ended_at = ctx.now
         note(ctx, referral, "referral.not_delivered")
-        cases.settle_obligation(ctx, referral.id)
+        hooks.settle_obligation(ctx, referral.id)
         grants.end(ctx, source_id=ask.id, reason="referral")
     request_needs(ctx, referral.case_id, [referral.service])
 
@@ -205,7 +205,7 @@ def take_back(ctx: Context, referral: Referral, reason: WithdrawReason) -> None:
         ask.state, ask.version = AskState.WITHDRAWN, ask.version + 1
         grants.end(ctx, source_id=ask.id, reason="referral")
     note(ctx, referral, "referral.withdrawn", reason=reason.value)
-    cases.settle_obligation(ctx, referral.id)
+    hooks.settle_obligation(ctx, referral.id)
     publish(ctx, events.ReferralWithdrawn(referral.id, referral.case_id, referral.centre_id, reason.value))
 
 
@@ -236,5 +236,5 @@ def note(ctx: Context, referral: Referral, action: str, **details: Any) -> None:
     """The same deed for the case's timeline and for the audit."""
     db.session.flush()
     line = {"referral_id": str(referral.id), "service": referral.service} | details
-    cases.add_event(ctx, referral.case_id, action, line, centre_id=referral.centre_id)
+    hooks.add_event(ctx, referral.case_id, action, line, centre_id=referral.centre_id)
     record(ctx, action, "referral", referral.id, centre_id=referral.centre_id, **details)

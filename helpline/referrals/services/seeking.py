@@ -5,7 +5,7 @@ import uuid
 from helpline.agencies import queries as agencies
 from helpline.cases import queries as case_queries
 from helpline.cases import rules as case_rules
-from helpline.cases import services as cases
+from helpline.cases.services import hooks
 from helpline.foundation.access import grants
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission
@@ -32,7 +32,7 @@ def request_referral(ctx: Context, command: RequestReferral) -> Referral:
     """
     require(ctx, Permission.REFERRAL_REQUEST, command.case_id)
     case = case_queries.case_for_routing(command.case_id)
-    cases.open_obligation(ctx, case.id, OBLIGATION, ("referral", command.referral_id))
+    hooks.open_obligation(ctx, case.id, OBLIGATION, ("referral", command.referral_id))
     standing = queries.find_referral(command.referral_id)
     if standing is not None:
         if (standing.case_id, standing.service) != (command.case_id, command.service):
@@ -100,7 +100,7 @@ def record_service(ctx: Context, referral_id: uuid.UUID, version: int, state: Re
         referral.service_started_at = ctx.now
     else:
         referral.service_ended_at = ctx.now
-        cases.settle_obligation(ctx, referral.id)
+        hooks.settle_obligation(ctx, referral.id)
         if referral.current_ask_id is not None:
             grants.end(ctx, source_id=referral.current_ask_id, reason="referral")
     note(ctx, referral, f"referral.{state.value}")
