@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from helpline.cases import services as cases
 from helpline.cases.commands import AddNote, Consent, OpenCase
+from helpline.cases.services import opening, working
 from helpline.cases.vocabulary import ConsentAnswer, ConsentBy, NoteKind
 from helpline.foundation.access.permissions import FieldGroup, SystemActor
 from helpline.foundation.clock import now
@@ -36,7 +36,7 @@ STAFF = ("operator", "caseworker", "admin", "auditor")
 def case_id(world):
     """A case with a summary and a note, told of by a neighbour."""
     found = open_case(world, summary=SUMMARY, team_id=world.team)
-    do(world.supervisor, cases.add_note, AddNote(new_id(), found, NoteKind.NOTE, NOTE))
+    do(world.supervisor, working.add_note, AddNote(new_id(), found, NoteKind.NOTE, NOTE))
     return found
 
 
@@ -105,7 +105,7 @@ def test_what_another_person_told_and_who_they_are_is_withheld_with_the_reason(w
 
 
 def opened(world, call_id, child):
-    return do(world.supervisor, cases.open_case, OpenCase(new_id(), call_id, child, team_id=world.team))[1].id
+    return do(world.supervisor, opening.open_case, OpenCase(new_id(), call_id, child, team_id=world.team))[1].id
 
 
 def test_whoever_prepares_it_may_give_that_and_keep_other_things_back(world, case_id):
