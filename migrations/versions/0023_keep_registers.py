@@ -162,7 +162,7 @@ CREATE FUNCTION app.case_named(given text) RETURNS uuid LANGUAGE sql STABLE SECU
 SET search_path = pg_catalog, app, public AS $$
     SELECT c.id FROM app.actor() a JOIN cases c ON c.centre_id = (a ->> 'c')::uuid
     WHERE a -> 's' ?| ARRAY['disclosure', 'demand'] AND a ->> 'r' IN ('supervisor', 'admin', 'auditor')
-      AND c.number = substring(given FROM '([0-9]{1,18})$')::bigint AND upper(c.code) = upper(given)
+      AND c.number = substring(given FROM '([0-9]{1,18})$')::bigint AND (upper(c.code) = upper(given) OR given ~ '^[0-9]+$')
       AND c.id <> ALL (app.denied('case')) $$;
 """
 FUNCTION_NAMES = ("disclosures_of(uuid)", "readings_of(uuid)", "case_named(text)")

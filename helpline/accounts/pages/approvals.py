@@ -65,9 +65,11 @@ def _about(detail: dict[str, Any]) -> str:
 def _spoken(row: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
     ctx = acting()
     dumped: dict[str, Any] = (ApprovalOut if whole else ApprovalItemOut)().dump(row)
+    usable = row["what"] == ApprovalKind.BULK_EXPORT and row["state"] is ApprovalState.APPROVED
+    state = _("approved: the file can be made") if usable else STATES[row["state"]]
     over = row["stopped_at"] or row["spent_at"] or row["decided_at"]
     return dumped | {
-        "kind_label": KINDS[row["what"]], "about": _about(row["detail"]), "state_label": STATES[row["state"]],
+        "kind_label": KINDS[row["what"]], "about": _about(row["detail"]), "state_label": state,
         "asked": format_when(row["requested_at"], ctx.now), "until": format_when(row["expires_at"], ctx.now),
         "begins": format_when(row["not_before"], ctx.now) if row["not_before"] else "",
         "over": format_when(over, ctx.now) if over else "",

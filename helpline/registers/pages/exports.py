@@ -1,10 +1,13 @@
 """Exports: what is held of one child, and many records without names; preparing, downloading, asking."""
 
+import base64
+import functools
 import uuid
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -99,10 +102,17 @@ def _readable(given: v.Dossier, locale: str) -> Mapping[str, str]:
     with speaking(locale if locale in LANGUAGES else LANGUAGES[0]):
         sections = [(name, [each for each in given.records if each.section is name]) for name in v.Section]
         text = render_template(
-            "registers/package.html", sections=[pair for pair in sections if pair[1]], locale=locale, now=acting().now,
-            withheld=[piece for piece in given.pieces if piece.why is not None],
+            "registers/package.html", sections=[pair for pair in sections if pair[1]], locale=locale, font=_khmer(),
+            now=acting().now, withheld=[piece for piece in given.pieces if piece.why is not None],
         )  # fmt: skip
     return {"index.html": text}
+
+
+@functools.cache
+def _khmer() -> str:
+    """The letters of Khmer, for a page that is read where they may be missing; base 64."""
+    folder = Path(current_app.static_folder or "")
+    return base64.b64encode((folder / "vendor/noto/noto-sans-khmer-khmer-wght-normal.woff2").read_bytes()).decode()
 
 
 @pages.get("/registers/exports")
@@ -117,6 +127,7 @@ def list_exports() -> str:
     return render_template(
         "registers/exports.html", exports=[_spoken(row) for row in shown], older=older,
         may=holds(ctx.actor, Permission.EXPORT_BULK),
+        home=url_for(".front" if holds(ctx.actor, Permission.PROCESSING_READ) else "desk.call_desk"),
     )  # fmt: skip
 
 
