@@ -80,6 +80,13 @@ def decided(
     )
 
 
+def told_of(records: Sequence[Held]) -> tuple[Held, ...]:
+    """Without those of which not even their being there may be told."""
+    return tuple(
+        record for record in records if any(piece.why is not Withheld.NOT_TOLD for piece in record.pieces)
+    )  # fmt: skip
+
+
 def _decide(piece: Piece, release: Collection[str], keep_back: Collection[str]) -> Piece:
     if piece.key in keep_back and piece.why is None:
         return replace(piece, why=Withheld.BY_HAND)

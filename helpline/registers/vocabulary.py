@@ -62,6 +62,7 @@ class Withheld(StrEnum):
     MIXED = "mixed"  # others are in it, and can't be told apart
     STAFF = "staff"
     BY_HAND = "by_hand"  # whoever prepared it kept it back
+    NOT_TOLD = "not_told"  # an authority demanded it, and the child was not told: the package doesn't even say so
 
 
 NEVER_GIVEN = frozenset({Withheld.MIXED, Withheld.STAFF})

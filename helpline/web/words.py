@@ -127,6 +127,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "alleged_perpetrator": _l("It is about who is said to have done it"),
         "consent": _l("Consent keeps it back"), "mixed": _l("Other people are in it and can't be told apart"),
         "staff": _l("It names staff"), "by_hand": _l("Kept back by whoever prepared this"),
+        "not_told": _l("An authority demanded it, and they are not to be told yet"),
     },
     "section": {
         "identity": _l("Who you are to us"), "call": _l("Calls"), "case": _l("Cases"), "note": _l("Notes"),

@@ -136,7 +136,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, app, public A
     FROM reached r JOIN exports x ON x.case_ids @> ARRAY[r.id] AND x.downloaded_at IS NOT NULL
     UNION ALL
     SELECT r.id, r.code, d.received_at, 'demand', d.id, NULL, '{}'::text[],
-        jsonb_build_object('authority', d.authority, 'demand_basis', d.basis, 'outcome', d.outcome)
+        jsonb_build_object('authority', d.authority, 'demand_basis', d.basis, 'outcome', d.outcome,
+            'told', d.subjects_told)
     FROM reached r JOIN compelled_disclosures d ON d.case_ids @> ARRAY[r.id]
     WHERE NOT EXISTS (SELECT 1 FROM compelled_disclosures c WHERE c.corrects_id = d.id) $$;
 

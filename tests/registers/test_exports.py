@@ -20,9 +20,9 @@ from helpline.foundation.context import Channel, Context, system_actor
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from helpline.registers.commands import MakeExport
-from helpline.registers.services import dossier, exporting
-from helpline.registers.vocabulary import Recipient, Withheld
+from helpline.registers.commands import MakeExport, RecordDemand
+from helpline.registers.services import dossier, exporting, recording
+from helpline.registers.vocabulary import Authority, DemandBasis, DemandOutcome, Recipient, Told, Withheld
 from tests.factories.calls import CANARY, PHONE, do, logged_call
 from tests.factories.cases import assign, make_world, open_case
 from tests.factories.privacy import break_glass, close
@@ -153,6 +153,20 @@ def test_merged_people_are_one_child(world, case_id, rows):
     for asked in (case_id, other):
         names = {each["name"] for each in fields(data_of(world.supervisor, asked), "identity")}
         assert names == {"Srey Neang", "Neang Srey"}
+
+
+@pytest.mark.parametrize("told", Told)
+def test_a_demand_that_is_not_to_be_told_is_not_even_hinted_at(world, case_id, told, rows):
+    [(code,)] = rows("SELECT code FROM cases WHERE id = %s", case_id)
+    words = {"authority": "The court", "demanded": "The file", "told": "It is forbidden"}
+    do(world.supervisor, recording.record_demand, RecordDemand(
+        new_id(), now(), Authority.COURT, DemandBasis.COURT_ORDER, DemandOutcome.GIVEN, told, (code,), words
+    ))  # fmt: skip
+    export_id = make(world.supervisor, case_id)
+    data = take(world.supervisor, export_id)["data.json"]
+    assert ("court" in data) == (told is Told.TOLD)
+    [(withheld,)] = rows("SELECT withheld FROM exports WHERE id = %s", export_id)
+    assert ("not_told" in {each["why"] for each in withheld}) == (told is not Told.TOLD)
 
 
 def test_it_is_on_record_with_its_fields_and_in_the_ledger_once_it_left(world, case_id, rows):

@@ -28,7 +28,7 @@ from helpline.referrals import queries as referrals
 from helpline.registers import rules
 from helpline.registers.queries import held as queries
 from helpline.registers.queries import ledger
-from helpline.registers.vocabulary import Dossier, Held, LedgerLine, Piece, Section, Withheld
+from helpline.registers.vocabulary import Dossier, Held, LedgerLine, Left, Piece, Section, Told, Withheld
 
 G, S, W = FieldGroup, Section, Withheld
 MOST = 10_000  # lines of one case's timeline
@@ -193,18 +193,19 @@ def _followup(row: FollowUpRow) -> Held:
     return Held(S.FOLLOWUP, row.due_at, tuple(add.found))
 
 
+_OF_LINE = {
+    "recipient": "recipient", "basis": "disclosure_basis", "authority": "authority", "outcome": "demand_outcome",
+}  # fmt: skip
+
+
 def _disclosure(line: LedgerLine) -> Held:
+    hushed = line.kind == Left.DEMAND and line.details["told"] != Told.TOLD
+    why = W.NOT_TOLD if hushed else None
     add = _Pieces("disclosure", line.source_id)
-    add.add(G.CASE_ADMINISTRATION, "left", line.kind, "left")
+    add.add(G.CASE_ADMINISTRATION, "left", line.kind, "left", why)
     add.add(G.CASE_ADMINISTRATION, "agency", line.names, "names")
-    for what in ("recipient", "basis", "authority", "outcome"):
-        words = {
-            "recipient": "recipient",
-            "basis": "disclosure_basis",
-            "authority": "authority",
-            "outcome": "demand_outcome",
-        }[what]
-        add.add(G.CASE_ADMINISTRATION, what, line.details.get(what), words)
+    for what, words in _OF_LINE.items():
+        add.add(G.CASE_ADMINISTRATION, what, line.details.get(what), words, why)
     add.add(G.CASE_ADMINISTRATION, "groups", line.field_groups, "field_group")
     add.add(G.STORY, "recipient_name", line.recipient)
     add.add(G.STORY, "what", line.what)

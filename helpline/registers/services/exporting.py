@@ -9,6 +9,7 @@ import io
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,16 +55,14 @@ def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport
     standing = queries.find_export(command.export_id)
     if standing is not None:
         return _the_same(ctx, standing, found)
-    records = rules.decided(found.records, command.release, command.keep_back)
-    given = Dossier(
-        found.case_id, found.case_code, found.centre_id, found.team_id, found.case_ids, found.person_ids, records
-    )  # fmt: skip
+    whole = replace(found, records=rules.decided(found.records, command.release, command.keep_back))
+    given = replace(whole, records=rules.told_of(whole.records))
     pieces = [piece for piece in given.pieces if piece.why is None]
     groups = sorted({piece.group.value for piece in pieces})
     export = DataExport(
         id=command.export_id, centre_id=given.centre_id, team_id=given.team_id, kind=ExportKind.SUBJECT.value,
         case_ids=list(given.case_ids), recipient=command.recipient.value, field_groups=groups, items=len(pieces),
-        withheld=rules.count_withheld(given.pieces), requested_by=ctx.actor.id, made_at=ctx.now,
+        withheld=rules.count_withheld(whole.pieces), requested_by=ctx.actor.id, made_at=ctx.now,
         expires_at=ctx.now + rules.KEPT,
     )  # fmt: skip
     export.reason, export.recipient_name = command.reason.strip(), command.recipient_name.strip()
