@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from helpline.foundation.context import Actor, Channel, Context
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.ids import new_id
 from helpline.imports.commands import ImportFile
-from helpline.imports.services.running import import_file
+from helpline.imports.services.running import Progress, RunNext, import_file, run_next
 from helpline.imports.services.steps import save_mapping
 from helpline.settings import ROOT, Settings
 
@@ -61,16 +62,25 @@ def generated(rows: int) -> bytes:
     return text.getvalue().encode()
 
 
-def measure_imports(worker: Flask, settings: Settings, house: House, rows: int, *, logs: bool) -> list[Imported]:
+def measure_imports(
+    web: Flask, worker: Flask, settings: Settings, house: House, rows: int, *, logs: bool
+) -> list[Imported]:
     """The generated log into the house's centre, the real ones (where they are) into one in Argentina."""
-    with worker.app_context():
+
+    def run(import_id: uuid.UUID, progress: Progress) -> None:
+        with worker.app_context():
+            run_next(import_id, progress)
+
+    with web.app_context():
         try:
             _know_mapping(house)
-            done = [_measure(settings, house.code, house.supervisor, "generated.csv", generated(rows))]
+            done = [_measure(settings, house.code, house.supervisor, ("generated.csv", generated(rows)), run)]
             with psycopg.connect(settings.database_owner_url) as connection:
                 centre_id, code = make_centre(connection, "AR", "America/Argentina/Buenos_Aires")
                 person = make_person(connection, centre_id, "supervisor")
-            return done + [_measure(settings, code, person, path.name, path.read_bytes()) for path in LOGS if logs]
+            return done + [
+                _measure(settings, code, person, (path.name, path.read_bytes()), run) for path in LOGS if logs
+            ]
         finally:
             db.engine.dispose()
 
@@ -82,9 +92,11 @@ def _know_mapping(house: House) -> None:
         save_mapping(ctx, house.centre_id, MAPPING)
 
 
-def _measure(settings: Settings, code: str, person: Person, name: str, content: bytes) -> Imported:
+def _measure(settings: Settings, code: str, person: Person, log: tuple[str, bytes], run: RunNext) -> Imported:
+    name, content = log
     begun = time.perf_counter()
-    outcome = import_file(ImportFile(code, person.login, name, io.BytesIO(content)), lambda _done, _all: None)
+    command = ImportFile(code, person.login, name, io.BytesIO(content))
+    outcome = import_file(command, lambda _done, _all: None, run=run)
     whole = time.perf_counter() - begun
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))[1:]
     if outcome.error_code or outcome.added != len(rows):

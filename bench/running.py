@@ -44,9 +44,9 @@ def run(settings: Settings, options: Options, say: Say) -> None:
 
 
 def _measure_imports(settings: Settings, options: Options, house: House, say: Say) -> None:
-    with _application(settings, "worker") as worker:
+    with _application(settings, "web") as web, _application(settings, "worker") as worker:
         say("\n| import | rows | rows/s | by COPY, rows/s | x |\n|---|---|---|---|---|")
-        for done in measure_imports(worker, settings, house, options.import_rows, logs=options.logs):
+        for done in measure_imports(web, worker, settings, house, options.import_rows, logs=options.logs):
             say(_import_line(done))
 
 

@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
         __name__, template_folder="web/templates", static_folder="web/static", static_url_path=f"/static/{_digest()}"
     )
     _configure(app, settings, database_role)
-    _connect(app)
+    _connect(app, step_down=database_role == "worker")
     init_i18n(app)
     init_closed(app)
     init_guard(app)
@@ -173,10 +173,10 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
-def _connect(app: Flask) -> None:
+def _connect(app: Flask, *, step_down: bool) -> None:
     db.init_app(app)
     with app.app_context():
-        sign_transactions(db.engine)
+        sign_transactions(db.engine, step_down=step_down)
 
 
 @functools.cache

@@ -39,7 +39,7 @@ from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.foundation.tabular.rejects import write_rejects, write_unknown
 from helpline.foundation.tabular.table import MAX_HEADER_ROW, Options, Rejected, spelled_delimiter
 from helpline.imports.commands import ImportFile
-from helpline.imports.services.running import import_file
+from helpline.imports.services.running import Progress, import_file, run_next
 from helpline.imports.vocabulary import Found
 from helpline.keys.models import KeyRotation
 from helpline.keys.queries import find_open, get_rotation
@@ -294,8 +294,12 @@ def import_calls(
     unknown: TextIO | None, encoding: str | None, delimiter: str | None, sheet: str | None, header_row: int,
 ) -> None:  # fmt: skip
     """Bring an old call log (CSV or XLSX) into a centre."""
-    worker = ScriptInfo(app_import_path=WORKER_APP).load_app()
-    with worker.app_context(), click.progressbar(length=1, label="Reading") as bar:
+    web, worker = (ScriptInfo(app_import_path=path).load_app() for path in ("helpline.app", WORKER_APP))
+    with web.app_context(), click.progressbar(length=1, label="Reading") as bar:
+
+        def run(import_id: uuid.UUID, progress: Progress) -> None:
+            with worker.app_context():
+                run_next(import_id, progress)
 
         def progress(done: int, total: int) -> None:
             bar.length = max(total, 1)
@@ -311,11 +315,13 @@ def import_calls(
         try:
             options = Options(encoding, spelled_delimiter(delimiter), sheet, header_row)
             command = ImportFile(centre_code, login, file.name, file, mapping_name, dry_run, options)
-            outcome = import_file(command, progress, take)
+            outcome = import_file(command, progress, take, run)
         except (Invalid, Forbidden, NotFound, Conflict) as problem:
             raise click.ClickException(_say(problem)) from problem
         finally:
             db.engine.dispose()
+            with worker.app_context():
+                db.engine.dispose()
     for sentence in outcome.sentences():
         click.echo(sentence)
     if outcome.error_code:

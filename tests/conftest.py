@@ -11,27 +11,30 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
 import pytest
 import pytest_socket
 import redis
-from flask import Flask
+from flask import Flask, current_app
 from flask.testing import FlaskClient
 from flask_migrate import Migrate, upgrade
+from flask_sqlalchemy.session import Session
 from psycopg import sql
-from sqlalchemy import event
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.pool import NullPool
 
 from helpline.app import create_app
 from helpline.embedded import servers
 from helpline.embedded.place import DATABASE, find_place
 from helpline.embedded.processes import ServerError
-from helpline.foundation.access.permissions import SystemActor
-from helpline.foundation.context import system_context
+from helpline.foundation.access.permissions import MACHINES, SystemActor
+from helpline.foundation.context import current_context, system_context
 from helpline.foundation.crypto import keyring
 from helpline.foundation.crypto.keyring import make_keys
-from helpline.foundation.db import db, unit_of_work
+from helpline.foundation.db import db, sign_transactions, unit_of_work
 from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.reference.services import load_reference
 from helpline.settings import ROOT, Settings
@@ -247,6 +250,33 @@ def settings(bed: TestBed, database_urls: dict[str, str], redis_url: str, worker
         embedded_path=Path(bed.folder),
         search_socket_path=Path(bed.folder) / f"search-{worker_number}.sock",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machines() -> Iterator[None]:
+    """What a system actor of the workers does in any test goes by their own login and its own role, as it does for good."""
+    engines: dict[URL, Engine] = {}
+    plain = Session.get_bind
+
+    def get_bind(session: Session, *args: Any, **more: Any) -> Any:
+        bind, ctx = plain(session, *args, **more), current_context()
+        if (
+            ctx is None
+            or ctx.actor.role not in set(MACHINES) - {SystemActor.KEEPER}
+            or bind.url.username != "helpline_web"
+        ):
+            return bind
+        url = make_url(current_app.extensions["helpline_settings"].database_worker_url).set(
+            drivername=bind.url.drivername
+        )
+        if url not in engines:
+            engines[url] = create_engine(url, poolclass=NullPool)
+            sign_transactions(engines[url], step_down=True)
+        return engines[url]
+
+    Session.get_bind = get_bind  # type: ignore[method-assign]
+    yield
+    Session.get_bind = plain  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

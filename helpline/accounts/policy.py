@@ -4,7 +4,6 @@ _OF_CENTRE = "ANY ((SELECT app.centres_of('user'))::uuid[])"
 
 CENTRES = f"id = (SELECT app.actor_centre()) OR id = {_OF_CENTRE}"
 CENTRES_WRITTEN = f"id = {_OF_CENTRE}"
-CENTRES_INSERT = "(SELECT app.actor() ->> 'r') = 'keeper'"
 TEAMS = f"centre_id = {_OF_CENTRE}"
 USERS = f"id = (SELECT app.actor_id()) OR centre_id = {_OF_CENTRE}"
 TEAM_MEMBERS = "EXISTS (SELECT 1 FROM users u WHERE u.id = user_id)"

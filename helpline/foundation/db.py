@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.types.json import set_json_loads
-from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, Text, Uuid, event, insert, text
+from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, Text, TextClause, Uuid, event, insert, text
 from sqlalchemy.orm import DeclarativeBase, registry
 
-from helpline.foundation.access.rows import signed_context
+from helpline.foundation.access.rows import machine_role, signed_context
 from helpline.foundation.context import Context, active, current_context, replace_context
 from helpline.foundation.errors import Forbidden, NotFound
 
@@ -48,15 +48,23 @@ after_refusal: list[Callable[[Context, Forbidden | NotFound], None]] = []
 after_unit: list[Callable[[], None]] = []
 
 _SET_CONTEXT = text("SELECT set_config('app.context', :context, true), set_config('app.signature', :signature, true)")
+_STEP_DOWN = text(f"{_SET_CONTEXT.text}, set_config('role', :role, true)")
 
 
-def sign_transactions(engine: Engine) -> None:
-    """Let every transaction of `engine` carry the signed statement of who acts."""
+def sign_transactions(engine: Engine, *, step_down: bool = False) -> None:
+    """Let every transaction of `engine` carry the signed statement of who acts.
+
+    `step_down`, for the workers: it runs in the narrow database role of the system actor who acts, until it ends.
+    """
 
     @event.listens_for(engine, "begin")
     def _sign(connection: Connection) -> None:
         ctx = current_context()
-        if ctx is not None:
+        if ctx is None:
+            return
+        if step_down:
+            connection.execute(_STEP_DOWN, {**signed_context(ctx), "role": machine_role(ctx.actor.role)})
+        else:
             connection.execute(_SET_CONTEXT, signed_context(ctx))
 
 
@@ -99,3 +107,9 @@ def become(ctx: Context) -> None:
     """Go on in the open unit of work as the actor whom a credential has just proved."""
     replace_context(ctx)
     db.session.execute(_SET_CONTEXT, signed_context(ctx))
+
+
+def apart(statement: TextClause, values: Mapping[str, Any]) -> Any:
+    """The value of one statement in a transaction of its own, which stays whatever becomes of the unit of work."""
+    with db.engine.begin() as connection:
+        return connection.scalar(statement, values)

@@ -10,20 +10,21 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from psycopg import sql
 
-from helpline.foundation.access.rows import hmac_pads
+from helpline.foundation.access.permissions import MACHINES
+from helpline.foundation.access.rows import hmac_pads, machine_role
 from helpline.foundation.crypto.keyring import ring
 from helpline.settings import SettingsError
 
-OWNER, WEB, WORKER, RELAY, SEARCH, BACKUP, ROTATOR = (
+OWNER, WEB, WORKER, RELAY, SEARCH, BACKUP = (
     "helpline_owner",
     "helpline_web",
     "helpline_worker",
     "helpline_relay",
     "helpline_search",
     "helpline_backup",
-    "helpline_rotator",
 )
-PLAIN: LiteralString = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT"
+_NARROW: LiteralString = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT"
+PLAIN: LiteralString = "LOGIN " + _NARROW
 SERVER_VERSION = 180000
 ADVISORY_LOCK = 1280_0001  # two that prepare at once do it one after the other
 
@@ -58,13 +59,14 @@ def prepare_database(  # noqa: PLR0917  # one address for each login
         for role, url in logins.items():
             _make_role(connection, role, PLAIN + " NOBYPASSRLS", unquote(urlsplit(url).password or ""))
         _make_role(connection, BACKUP, PLAIN + " BYPASSRLS", "")
-        # Nobody logs in as it: the worker steps down to it (SET LOCAL ROLE) to wrap keys anew, and reads nothing else.
-        _make_role(connection, ROTATOR, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT", "")
-        connection.execute(
-            sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(
-                sql.Identifier(ROTATOR), sql.Identifier(WORKER)
+        # Nobody logs in as these: the workers' login, with nothing of its own, steps down to one for each unit of work.
+        for actor in MACHINES:
+            _make_role(connection, machine_role(actor), "NOLOGIN NOBYPASSRLS " + _NARROW, "")
+            connection.execute(
+                sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(
+                    sql.Identifier(machine_role(actor)), sql.Identifier(WORKER)
+                )
             )
-        )
         _make_database(connection, database, template)
 
 

@@ -74,11 +74,11 @@ def read_import(import_id: uuid.UUID) -> Any:
 @api.response(200, FindingsOut)
 def list_findings(query: dict[str, Any], import_id: uuid.UUID) -> dict[str, Any]:
     """All that was found while the file was read, in its order; a value can come in two pieces, each with its times."""
-    found, kind = queries.get_import(import_id), Found(query["kind"])
-    piece = queries.find_findings(found.id, kind, query["after"])
+    kind = Found(query["kind"])
+    piece = steps.take_out_piece(acting(), import_id, kind, query["after"])
     items = piece.body if piece and piece.body else []
     named = [dict(zip(FINDING[kind], item if isinstance(item, list) else [item], strict=True)) for item in items]
-    return {"id": found.id, "items": named, "next": piece.position if piece else None}
+    return {"id": import_id, "items": named, "next": piece.position if piece else None}
 
 
 @api.put("/imports/<uuid:import_id>/mapping")

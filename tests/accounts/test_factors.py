@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpline.accounts import rules
 from helpline.accounts.commands import CreateToken
+from helpline.accounts.gateways import RedisCounters
 from helpline.accounts.services import factors, passkeys, passwords, sessions, tokens
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.app import create_app
@@ -435,6 +436,16 @@ def test_the_web_login_sees_and_changes_its_actors_factors_alone(person, phone, 
             gone = db.session.connection().exec_driver_sql("DELETE FROM factors").rowcount
         assert (seen, gone) == (0, 0)
     assert only_factor(look, person) == factor_id
+
+
+def test_codes_are_counted_while_redis_is_away_whatever_becomes_of_the_request(person, phone, monkeypatch):
+    monkeypatch.setattr(sessions.door, "counters", RedisCounters("redis://127.0.0.1:1/0"))
+    for _ in range(10):
+        with pytest.raises(ZeroDivisionError), unit_of_work(person.ctx()) as ctx:
+            assert factors._accept_code(ctx, "000000x") is None
+            raise ZeroDivisionError
+    with unit_of_work(person.ctx()) as ctx:
+        assert factors._accept_code(ctx, phone.now()) is None
 
 
 # Whatever is tried

@@ -161,9 +161,32 @@ def test_unknown_names_are_shut_out_alike(client, verifications):
     assert len(verifications) == 5
 
 
-def test_signing_in_is_possible_while_the_counters_are_away(client, admin, monkeypatch):
+@pytest.fixture
+def redis_away(_fresh_counters, monkeypatch, change):
+    """Nothing listens there, as after Redis has stopped."""
+    change("DELETE FROM tries")
     monkeypatch.setattr(sessions.door, "counters", RedisCounters("redis://127.0.0.1:1/0"))
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_while_redis_is_away_tries_are_counted_all_the_same(client, admin, verifications, change):
     assert sign_in(client, admin.login).status_code == 303
+    client.delete_cookie("helpline")
+    for _ in range(5):
+        assert sign_in(client, admin.login, OTHER).status_code == 422
+    assert sign_in(client, admin.login).status_code == 422
+    assert len(verifications) == 6, "the password was not even looked at"
+    change("UPDATE tries SET until_at = now()")
+    assert sign_in(client, admin.login).status_code == 303
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_a_good_sign_in_forgives_what_was_counted_meanwhile(client, admin):
+    for _ in range(2):
+        for _ in range(4):
+            assert sign_in(client, admin.login, OTHER).status_code == 422
+        assert sign_in(client, admin.login).status_code == 303
+        client.delete_cookie("helpline")
 
 
 def test_locking_shows_nothing_until_the_password(inside, admin):

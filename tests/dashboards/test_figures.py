@@ -98,8 +98,8 @@ def argentina(request, settings, database_urls):
     user = make_user(centre, "supervisor")
     with psycopg.connect(database_urls["owner"]) as connection:
         code = connection.execute("SELECT code FROM centres WHERE id = %s", [centre.id]).fetchone()[0]
-    worker = create_app(settings, database_role="worker")
-    with worker.app_context(), path.open("rb") as stream:
+    web = create_app(settings, database_role="web")
+    with web.app_context(), path.open("rb") as stream:
         assert (
             running.import_file(ImportFile(code, user.login, path.name, stream), lambda _d, _t: None).error_code is None
         )

@@ -40,14 +40,26 @@ MESSAGE = (
     "INSERT INTO messages (id, record_key, centre_id, recipient_id, template, params, channel, state, dedupe_key,"
     " created_at, due_at) VALUES (:new, '', :their_centre, :me, 'x', '{}', 'in_app', 'queued', 'x', now(), now())"
 )
+CORRECTED = "WITH done AS (UPDATE calls SET version = version + 1 WHERE id = :{}) "
 EVENT = (
-    "INSERT INTO outbox_events (id, name, payload, request_id, created_at) VALUES (:new, '{name}', '{{}}', :new, now())"
+    "INSERT INTO outbox_events (id, name, payload, request_id, created_at) SELECT CAST(:new AS uuid), '{name}',"
+    " jsonb_build_object('{kind}_id', CAST(:{record} AS text), 'centre_id', CAST(:{centre} AS text)), CAST(:new AS uuid), now()"
 )
+TOLD = {"kind": "call", "record": "my_call", "centre": "my_centre"}  # what is told of a call of theirs
 ATTEMPTS = [
-    ("operator", EVENT.format(name="followups.escalated")),
-    ("operator", EVENT.format(name="referrals.expired")),
-    ("operator", EVENT.format(name="referrals.accepted")),
-    ("operator", EVENT.format(name="accounts.user_deactivated")),
+    ("operator", EVENT.format(name="calls.corrected", **TOLD)),  # nothing was
+    ("operator", CORRECTED.format("my_call") + EVENT.format(name="calls.corrected", **TOLD | {"record": "their_call"})),
+    ("operator", CORRECTED.format("my_call") + EVENT.format(name="calls.corrected", **TOLD | {"centre": "their_centre"})),
+    ("operator", EVENT.format(name="cases.closed", kind="case", record="their_case", centre="their_centre")),
+    ("supervisor", EVENT.format(name="cases.assigned", kind="case", record="my_case", centre="my_centre")),
+    ("operator", EVENT.format(name="accounts.factor_changed", kind="user", record="admin", centre="my_centre")),
+    ("operator", EVENT.format(name="accounts.approval_moved", kind="approval", record="new", centre="my_centre")),
+    ("operator", EVENT.format(name="privacy.case_shut", kind="case", record="my_case", centre="my_centre")),
+    ("operator", EVENT.format(name="made.up", **TOLD)),
+    ("operator", EVENT.format(name="followups.escalated", **TOLD)),
+    ("operator", EVENT.format(name="referrals.expired", **TOLD)),
+    ("operator", EVENT.format(name="referrals.accepted", **TOLD)),
+    ("operator", EVENT.format(name="accounts.user_deactivated", **TOLD)),
     ("operator", copy_of("call_children", "call_id = :my_call", person_id="their_child")),
     ("operator", copy_of("call_children", "call_id = :my_call", person_id="colleagues_child")),
     ("operator", "UPDATE calls SET caller_person_id = :their_child WHERE id = :my_call"),
@@ -157,8 +169,8 @@ def test_sight_gives_no_right_to_write_it_elsewhere(house, role, statement):
 
 
 WHAT_GOES = [
-    ("operator", EVENT.format(name="calls.corrected")),
-    ("partner", EVENT.format(name="referrals.accepted")),
+    ("operator", CORRECTED.format("my_call") + EVENT.format(name="calls.corrected", **TOLD)),
+    ("operator", EVENT.format(name="accounts.factor_changed", kind="user", record="me", centre="my_centre")),
     ("operator", "UPDATE calls SET caller_person_id = :my_child WHERE id = :my_call"),
     ("operator", GRANT.format(kind="case", record="my_case")),
     ("supervisor", GRANT.format(kind="call", record="my_call")),

@@ -16,9 +16,10 @@ def worker_app(settings):
 
 
 @pytest.fixture
-def in_worker(worker_app):
-    with worker_app.app_context():
-        yield worker_app
+def in_worker(app):
+    """Both: people act by the web login, the importer by the workers' (tests/conftest.py, `machines`)."""
+    with app.app_context():
+        yield app
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import io
 import json
 
+import psycopg
 import pytest
 
 from helpline.imports.services import running
@@ -25,10 +26,19 @@ def asking(client, database_urls):
     return ask
 
 
+def exports(database_urls, import_id):
+    """What left, piece by piece, as the audit has it."""
+    with psycopg.connect(database_urls["owner"]) as owner:
+        return owner.execute(
+            "SELECT field_groups, count(*) FROM audit_entries WHERE action = 'import.exported'"
+            " AND subject_ids = ARRAY[%s::uuid] GROUP BY 1 ORDER BY 1", [import_id],
+        ).fetchall()  # fmt: skip
+
+
 TITLED = "Our log\nwhen\tage\tchild\tphone\twhy\twhere\n" + "".join(f"never {n}\t\t\t\t\t\n" for n in range(3))
 
 
-def test_a_file_is_read_as_told_and_all_findings_come_in_pieces(asking, worker_app, monkeypatch):
+def test_a_file_is_read_as_told_and_all_findings_come_in_pieces(asking, worker_app, database_urls, monkeypatch):
     data = {
         "file": (io.BytesIO(f"{TITLED}2025-01-02 10:00\t\t孩子\t\t?!\tKep\n".encode("gb18030")), "log.csv"),
         "encoding": "gb18030", "delimiter": "tab", "header_row": "2",
@@ -53,6 +63,7 @@ def test_a_file_is_read_as_told_and_all_findings_come_in_pieces(asking, worker_a
     assert unknown == [{"column": "why", "value": "?!", "times": 1}]
     none = asking("GET", f"{path}/findings?kind=repeated")
     assert (none["items"], none["next"]) == ([], None)
+    assert exports(database_urls, made["id"]) == [(["rejects"], 3), (["repeated"], 1), (["unknown"], 1)]
     assert json.dumps(asking("GET", path)["report"]["rejects"]).count("never") == 3
     asking("DELETE", path, 204)
     asking("GET", f"{path}/findings", 404)

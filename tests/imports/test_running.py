@@ -202,14 +202,14 @@ def test_what_its_user_stops_while_it_is_checked_is_gone(in_worker, supervisor, 
     assert rows_of(supervisor.centre.owner_url, "SELECT id FROM call_imports WHERE id = %s", found.id) == []
 
 
-def test_what_its_user_stops_while_it_comes_in_is_gone(worker_app, in_worker, supervisor, monkeypatch):
+def test_what_its_user_stops_while_it_comes_in_is_gone(app, in_worker, supervisor, monkeypatch):
     found = upload(supervisor)
     ask(supervisor, found.id, ImportState.CHECKING)
     running.run_next(found.id)
     ask(supervisor, found.id, ImportState.IMPORTING)
 
     def elsewhere():
-        with worker_app.app_context():
+        with app.app_context():
             stop(supervisor, found.id)
 
     holding, held = [], working.hold

@@ -228,7 +228,7 @@ def band(text):
 
 
 @pytest.fixture(scope="module", params=[2017, 2018])
-def line137(request, worker_app, database_urls):
+def line137(request, app, database_urls):
     """A real log, imported into a centre of its own in Argentina, beside the same file read by the csv module."""
     path = LOGS / f"line137_{request.param}.csv"
     if not path.exists():
@@ -239,7 +239,7 @@ def line137(request, worker_app, database_urls):
     user = make_user(centre, "supervisor")
     with psycopg.connect(database_urls["owner"]) as connection:
         code = connection.execute("SELECT code FROM centres WHERE id = %s", [centre.id]).fetchone()[0]
-    with worker_app.app_context(), path.open("rb") as stream:
+    with app.app_context(), path.open("rb") as stream:
         outcome = running.import_file(ImportFile(code, user.login, path.name, stream), lambda _done, _total: None)
     with path.open(encoding="utf-8-sig", newline="") as stream:
         return centre, outcome, list(csv.DictReader(stream))

@@ -92,12 +92,11 @@ def test_every_record_is_under_the_new_master_and_still_opens(calls, start, read
 
 
 @pytest.mark.parametrize("role", ["operator", "caseworker", "team_supervisor", "supervisor", "auditor"])
-def test_others_are_refused_and_only_that_is_on_record(somebody, sql, role):
+def test_others_are_refused_and_only_that_is_on_record(somebody, at_web, sql, role):
     user = somebody(role)
-    with pytest.raises(Forbidden), unit_of_work(user.ctx()) as ctx:
-        rotating.start_rotation(ctx)
-    with pytest.raises(Forbidden), unit_of_work(user.ctx()) as ctx:
-        rotating.ask_to_retire(ctx, new_id())
+    for deed, *args in ((rotating.start_rotation,), (rotating.ask_to_retire, new_id())):
+        with pytest.raises(Forbidden):
+            at_web(deed, user, *args)
     assert sql("SELECT count(*) FROM key_rotations") == [(0,)]
     assert sql("SELECT outcome FROM audit_entries WHERE actor_id = %s", user.id) == [("refused",)] * 2
 

@@ -20,6 +20,7 @@ from helpline.settings import ROOT
 WITHOUT_MODEL = {
     "alembic_version",  # alembic's own
     "heartbeats",  # two statements of the workers' and one function write and read it
+    "tries",  # two functions write and read it
 }
 CATALOGUE = {
     "columns": """SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
@@ -29,7 +30,7 @@ CATALOGUE = {
                   WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped
                     AND relname <> ALL (%(without)s)""",
     "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-                      WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+                      WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 't'
                         AND conrelid::regclass::text <> ALL (%(without)s)""",
     "indexes": """SELECT indexname, indexdef FROM pg_indexes
                   WHERE schemaname = 'public' AND tablename <> ALL (%(without)s)""",

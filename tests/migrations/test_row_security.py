@@ -12,7 +12,8 @@ from helpline.agencies import policy as agencies
 from helpline.calls import policy as calls
 from helpline.cases import policy as cases
 from helpline.followups import policy as followups
-from helpline.foundation.access import rows
+from helpline.foundation.access import permissions, rows
+from helpline.foundation.access.rows import machine_role
 from helpline.imports import policy as imports
 from helpline.keys import policy as keys
 from helpline.notifications import policy as notifications
@@ -34,8 +35,9 @@ OPEN_TO_ALL = {  # tables without row security, and why
     "reference_loads": "digests of files that we ship; the owner's alone",
     "taxonomies": "public reference data",
     "taxonomy_terms": "public reference data",
+    "tries": "no login of ours reads it: definer functions alone do",
 }
-NOTARY, WATCHER = (f"(SELECT app.actor() ->> 'r') = '{name}'" for name in ("notary", "watcher"))
+NOTARY = "(SELECT app.actor() ->> 'r') = 'notary'"
 READS_AUDIT = "(SELECT app.actor() -> 's' ? 'audit')"
 ACTING = "(SELECT app.actor_id()) IS NOT NULL"
 POLICIES = {  # (table, policy): command, rows seen, rows written; None: the table has no such half
@@ -49,14 +51,8 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("audit_entries", "audit_entries_read"): ("SELECT", "centre_id = ANY ((SELECT app.centres_of('audit'))::uuid[])", None),
     ("audit_entries", "audit_entries_write"): ("INSERT", None, "actor_id = (SELECT app.actor_id())"),
     ("audit_checkpoints", "audit_checkpoints_read"): ("SELECT", f"{NOTARY} OR {READS_AUDIT}", None),
-    ("audit_checkpoints", "audit_checkpoints_write"): ("INSERT", None, NOTARY),
     ("audit_entries", "audit_entries_house"): ("SELECT", f"centre_id IS NULL AND {READS_AUDIT}", None),
-    ("audit_entries", "audit_entries_seal"): ("SELECT", NOTARY, None),
-    ("audit_followers", "audit_followers_move"): ("ALL", f"{NOTARY} OR {WATCHER}", None),
     ("audit_followers", "audit_followers_read"): ("SELECT", READS_AUDIT, None),
-    ("audit_leaves", "audit_leaves_read"): ("SELECT", f"{NOTARY} OR {WATCHER}", None),
-    ("audit_leaves", "audit_leaves_write"): ("INSERT", None, NOTARY),
-    ("audit_pending", "audit_pending_rows"): ("ALL", NOTARY, None),
     ("reading_alerts", "reading_alerts_rows"): ("ALL", oversight.READING_ALERTS, oversight.READING_ALERTS),
     ("breach_entries", "breach_entries_rows"): ("ALL", registers.BREACHES, registers.BREACHES),
     ("breaches", "breaches_rows"): ("ALL", registers.BREACHES, registers.BREACHES),
@@ -82,7 +78,6 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("case_notes", "case_notes_rows"): ("ALL", cases.CASE_NOTES, cases.CASE_NOTES),
     ("case_obligations", "case_obligations_rows"): ("ALL", cases.CASE_OBLIGATIONS, cases.CASE_OBLIGATIONS),
     ("cases", "cases_rows"): ("ALL", cases.CASES, cases.CASES),
-    ("centres", "centres_create"): ("INSERT", None, accounts.CENTRES_INSERT),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
     ("factors", "factors_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("followups", "followups_rows"): ("ALL", followups.FOLLOWUPS, followups.FOLLOWUPS),
@@ -114,83 +109,80 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("user_sessions", "user_sessions_rows"): ("ALL", accounts.OWNED, None),
     ("users", "users_rows"): ("ALL", accounts.USERS, accounts.USERS),
 }  # fmt: skip
+MACHINES_ALONE = {"audit_leaves", "audit_pending"}  # no person has a row of them: tests/foundation/test_machines.py
 RESTRICTIVE = {
     "audit_entries_denied", "grants_denied", "messages_denied", "persons_denied", "persons_not_to_partners",
 }  # fmt: skip
 ONE_LOGINS = {
     "outbox_events_relay": "{helpline_relay}",
-    "searches_counted": "{helpline_web}",
-    **dict.fromkeys(
-        ("audit_checkpoints_write", "audit_entries_seal", "audit_followers_move", "audit_leaves_read",
-         "audit_leaves_write", "audit_pending_rows", "centres_create"), "{helpline_worker}",
-    ),
     **dict.fromkeys(("persons_search", "calls_search", "call_children_search"), "{helpline_search}"),
 }  # fmt: skip
 
 S, SI, SIU, ALL = "SELECT", "SELECT INSERT", "SELECT INSERT UPDATE", "SELECT INSERT UPDATE DELETE"
-PRIVILEGES = {  # table: web, worker, relay; the backup reads them all
-    "agencies": (SIU, SIU, ""),
-    "agency_coverage": (ALL, SIU, ""),
-    "agency_services": (ALL, SIU, ""),
-    "alembic_version": ("", "", ""),
-    "api_tokens": ("INSERT", "", ""),
-    "approvals": (SI, S, ""),
-    "audit_checkpoints": (S, SI, ""),
-    "audit_entries": (SI, SI, ""),
-    "audit_followers": (S, SIU, ""),
-    "audit_leaves": ("", SI, ""),
-    "audit_pending": ("", "SELECT DELETE", ""),
-    "breach_entries": (SI, "", ""),
-    "breaches": (SI, S, ""),
-    "call_children": (ALL, SIU, ""),
-    "call_drafts": (ALL, S, ""),
-    "call_identities": ("", SI, ""),
-    "call_import_chunks": (ALL, ALL, ""),
-    "call_import_findings": ("SELECT DELETE", "SELECT INSERT DELETE", ""),
-    "call_import_mappings": (ALL, ALL, ""),
-    "call_import_rows": (ALL, ALL, ""),
-    "call_imports": (ALL, ALL, ""),
-    "call_terms": (ALL, SIU, ""),
-    "call_versions": (SI, S, ""),
-    "calls": (SIU, SIU, ""),
-    "case_closings": (SI, S, ""),
-    "case_counters": (SIU, SIU, ""),
-    "case_events": (SI, SI, ""),
-    "case_notes": (SI, SI, ""),
-    "case_obligations": (SIU, SIU, ""),
-    "cases": (SIU, SIU, ""),
-    "centres": ("SELECT UPDATE", SIU, ""),
-    "compelled_disclosures": (SI, "", ""),
-    "context_key": ("", "", ""),
-    "credentials": ("", "", ""),
-    "disclosures": (SI, S, ""),
-    "exports": (SI, S, ""),
-    "factors": ("SELECT INSERT DELETE", "", ""),
-    "followups": (SIU, SIU, ""),
-    "glass_overrides": (S, S, ""),
-    "grants": (SI, SI, ""),
-    "handled_events": ("", SI, S),
-    "heartbeats": ("", SIU, SIU),
-    "holidays": (S, S, ""),
-    "key_rotations": (SI, SIU, ""),
-    "key_state": (S, "", ""),
-    "messages": (SIU, SIU, ""),
-    "outbox_events": ("INSERT", "INSERT", S),
-    "persons": (SIU, SIU, ""),
-    "place_keys": (S, S, ""),
-    "places": (S, S, ""),
-    "reading_alerts": (S, SI, ""),
-    "recovery_codes": ("SELECT INSERT DELETE", "", ""),
-    "reference_loads": ("", "", ""),
-    "referral_asks": (SIU, SIU, ""),
-    "referrals": (SIU, SIU, ""),
-    "searches": (SI, "", ""),
-    "taxonomies": (S, S, ""),
-    "taxonomy_terms": (S, S, ""),
-    "team_members": ("SELECT INSERT DELETE", "SELECT INSERT DELETE", ""),
-    "teams": (SIU, SIU, ""),
-    "user_sessions": ("", "", ""),
-    "users": (SIU, SIU, ""),
+PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' login none (tests/foundation/test_machines.py)
+    "agencies": (SIU, ""),
+    "agency_coverage": (ALL, ""),
+    "agency_services": (ALL, ""),
+    "alembic_version": ("", ""),
+    "api_tokens": ("INSERT", ""),
+    "approvals": (SI, ""),
+    "audit_checkpoints": (S, ""),
+    "audit_entries": (SI, ""),
+    "audit_followers": (S, ""),
+    "audit_leaves": ("", ""),
+    "audit_pending": ("", ""),
+    "breach_entries": (SI, ""),
+    "breaches": (SI, ""),
+    "call_children": (ALL, ""),
+    "call_drafts": (ALL, ""),
+    "call_identities": ("", ""),
+    "call_import_chunks": (ALL, ""),
+    "call_import_findings": ("SELECT DELETE", ""),
+    "call_import_mappings": (ALL, ""),
+    "call_import_rows": (ALL, ""),
+    "call_imports": (ALL, ""),
+    "call_terms": (ALL, ""),
+    "call_versions": (SI, ""),
+    "calls": (SIU, ""),
+    "case_closings": (SI, ""),
+    "case_counters": (SIU, ""),
+    "case_events": (SI, ""),
+    "case_notes": (SI, ""),
+    "case_obligations": (SIU, ""),
+    "cases": (SIU, ""),
+    "centres": ("SELECT UPDATE", ""),
+    "compelled_disclosures": (SI, ""),
+    "context_key": ("", ""),
+    "credentials": ("", ""),
+    "disclosures": (SI, ""),
+    "exports": (SI, ""),
+    "factors": ("SELECT INSERT DELETE", ""),
+    "followups": (SIU, ""),
+    "glass_overrides": (S, ""),
+    "grants": (SI, ""),
+    "handled_events": ("", S),
+    "heartbeats": ("", SIU),
+    "holidays": (S, ""),
+    "key_rotations": (SI, ""),
+    "key_state": (S, ""),
+    "messages": (SIU, ""),
+    "outbox_events": ("INSERT", S),
+    "persons": (SIU, ""),
+    "place_keys": (S, ""),
+    "places": (S, ""),
+    "reading_alerts": (S, ""),
+    "recovery_codes": ("SELECT INSERT DELETE", ""),
+    "reference_loads": ("", ""),
+    "referral_asks": (SIU, ""),
+    "referrals": (SIU, ""),
+    "searches": (SI, ""),
+    "taxonomies": (S, ""),
+    "taxonomy_terms": (S, ""),
+    "team_members": ("SELECT INSERT DELETE", ""),
+    "teams": (SIU, ""),
+    "tries": ("", ""),
+    "user_sessions": ("", ""),
+    "users": (SIU, ""),
 }
 SEARCH_LOGIN = {"heartbeats": SIU}  # of the fourth login; and columns, below
 COLUMNS = {  # beside those on whole tables; never a hash of a token
@@ -198,9 +190,7 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("api_tokens", "helpline_web", "UPDATE"): "last_used_at revoked_at",
     ("approvals", "helpline_web", "UPDATE"): "decided_at decided_by decision not_before stopped_at stopped_by version",
     ("breaches", "helpline_web", "UPDATE"): "authority_told_at closed_at remind_at subjects_told_at version",
-    ("breaches", "helpline_worker", "UPDATE"): "remind_at version",
     ("exports", "helpline_web", "UPDATE"): "body_sealed downloaded_at gone_at",
-    ("exports", "helpline_worker", "UPDATE"): "body_sealed gone_at",
     ("call_children", "helpline_search", "SELECT"): "call_id person_id",
     ("calls", "helpline_search", "SELECT"): "caller_person_id id province_id team_id",
     (
@@ -211,13 +201,11 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("outbox_events", "helpline_relay", "UPDATE"): "attempts next_attempt_at settled_at",
     ("searches", "helpline_web", "UPDATE"): "last_at requests",
     ("glass_overrides", "helpline_web", "UPDATE"): "ended_at note_sealed outcome reviewed_at reviewed_by",
-    ("glass_overrides", "helpline_worker", "UPDATE"): "remind_at",
     ("key_rotations", "helpline_web", "UPDATE"): "retire_asked_at",
     ("key_state", "helpline_web", "UPDATE"): "link_centre_id link_version",
     ("reading_alerts", "helpline_web", "UPDATE"): "note_sealed settled_at settled_by",
     ("factors", "helpline_web", "UPDATE"): "confirmed_at last_step last_used_at name sign_count",
     ("grants", "helpline_web", "UPDATE"): "ended_at",
-    ("grants", "helpline_worker", "UPDATE"): "ended_at",
     ("recovery_codes", "helpline_web", "UPDATE"): "used_at",
     (
         "user_sessions",
@@ -226,7 +214,8 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ): "challenge challenge_at created_at ended_at factor_at id locked_at seen_at user_id",
     ("user_sessions", "helpline_web", "UPDATE"): "challenge challenge_at ended_at factor_at locked_at seen_at",
 }
-LOGINS = ("helpline_web", "helpline_worker", "helpline_relay")
+LOGINS = ("helpline_web", "helpline_relay")
+MACHINES = tuple(machine_role(actor) for actor in permissions.MACHINES)
 OURS = "relnamespace IN ('public'::regnamespace, 'app'::regnamespace)"
 
 
@@ -242,7 +231,8 @@ def test_every_table_has_row_security_or_a_reason_against_it(connection):
         "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     ).fetchall())  # fmt: skip
     assert {name for name, protected in tables.items() if not protected} == set(OPEN_TO_ALL)
-    assert {name for name, protected in tables.items() if protected} == {table for table, _policy in POLICIES}
+    protected = {name for name, protected in tables.items() if protected}
+    assert protected == {table for table, _policy in POLICIES} | MACHINES_ALONE
 
 
 def test_no_view_goes_round_it(connection):
@@ -255,13 +245,14 @@ def test_no_rule_is_in_force_that_no_slice_wrote(connection):
     found = connection.execute("SELECT tablename, policyname, cmd, permissive, roles::text FROM pg_policies").fetchall()
     rules = {(table, name): (command, how, to) for table, name, command, how, to in found}
     rules = {key: rule for key, rule in rules.items() if not key[1].endswith("_rotated")}  # tests/keys/test_rotator.py
+    rules = {key: rule for key, rule in rules.items() if "_by_" not in key[1]}  # tests/foundation/test_machines.py
     narrowing = {key for key in rules if key[1].endswith("_narrowed")}  # tests/foundation/test_row_writes.py
     assert {rules[key][1] for key in narrowing} <= {"RESTRICTIVE"}, "what narrows may open nothing"
     assert {key: rule for key, rule in rules.items() if key not in narrowing} == {
         (table, name): (
             command,
             "RESTRICTIVE" if name in RESTRICTIVE else "PERMISSIVE",
-            ONE_LOGINS.get(name, "{helpline_web,helpline_worker}"),
+            ONE_LOGINS.get(name, "{helpline_web}"),
         )
         for (table, name), (command, _seen, _written) in POLICIES.items()
     }
@@ -283,7 +274,7 @@ def test_each_login_holds_what_is_written_and_no_more(connection):
             FROM pg_class CROSS JOIN aclexplode(relacl) LEFT JOIN pg_roles r ON r.oid = grantee
             WHERE relkind = 'r' AND {OURS} AND rolname IS DISTINCT FROM 'helpline_owner' GROUP BY 1, 2"""
     ).fetchall()
-    found = {(table, role): set(held.split()) for table, role, held in rows}
+    found = {(table, role): set(held.split()) for table, role, held in rows if role not in MACHINES}
     written = {
         (table, login): set(held.split())
         for table, each in PRIVILEGES.items()
@@ -301,7 +292,7 @@ def test_each_login_holds_these_columns_and_no_more(connection):
             FROM pg_class c JOIN pg_attribute ON attrelid = c.oid CROSS JOIN aclexplode(attacl)
             LEFT JOIN pg_roles r ON r.oid = grantee WHERE {OURS} GROUP BY 1, 2, 3"""
     ).fetchall()
-    held = {tuple(row[:3]): row[3] for row in rows if row[1] != "helpline_rotator"}  # tests/keys/test_rotator.py
+    held = {tuple(row[:3]): row[3] for row in rows if row[1] not in MACHINES}
     assert held == COLUMNS
 
 
@@ -312,14 +303,14 @@ def test_nobody_inherits_and_only_the_backup_goes_past_row_security(connection):
     ).fetchall()
     assert {row[0]: row[1:] for row in rows} == {
         **dict.fromkeys(
-            [*LOGINS, "helpline_search", "helpline_owner", "helpline_rotator"], (False, False, False, False)
+            [*LOGINS, *MACHINES, "helpline_worker", "helpline_search", "helpline_owner"], (False, False, False, False)
         ),
         "helpline_backup": (False, True, False, False),
     }
     members = """SELECT r.rolname, roleid::regrole::text, inherit_option, set_option, admin_option
                  FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE rolname LIKE 'helpline%'"""
-    stepping_down = ("helpline_worker", "helpline_rotator", False, True, False)
-    assert connection.execute(members).fetchall() == [stepping_down]
+    stepping_down = {("helpline_worker", role, False, True, False) for role in MACHINES}
+    assert set(connection.execute(members).fetchall()) == stepping_down
 
 
 def test_definer_functions_look_where_they_say(connection):

@@ -18,7 +18,7 @@ from tests.factories.accounts import make_centre, make_user
 
 
 class Audit:
-    """A worker's application over a database of its own."""
+    """The application over a database of its own."""
 
     def __init__(self, app, settings, urls):
         self.app, self.settings, self.urls = app, settings, urls
@@ -93,7 +93,7 @@ def audit_house(make_database, settings, worker_number):
         settings, database_url=urls["web"], database_worker_url=urls["worker"], database_relay_url=urls["relay"],
         database_owner_url=urls["owner"],
     )  # fmt: skip
-    app = create_app(own, database_role="worker")
+    app = create_app(own)  # the notary and the watcher step down by themselves (tests/conftest.py, `machines`)
     yield Audit(app, own, urls)
     with app.app_context():
         db.engine.dispose()

@@ -1,8 +1,6 @@
 import psycopg
 import pytest
 
-from helpline.app import create_app
-from helpline.foundation.db import db
 from tests.factories.cases import make_world
 
 
@@ -21,13 +19,3 @@ def rows(database_urls):
             return connection.execute(statement, args).fetchall()
 
     return read
-
-
-@pytest.fixture
-def as_worker(settings):
-    """An application context connected as the worker, whose privileges are others than the web's."""
-    app = create_app(settings, database_role="worker")
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()

@@ -223,7 +223,7 @@ def told(rows, template):
     return {who for (who,) in rows("SELECT recipient_id FROM messages WHERE template = %s", template)}
 
 
-def test_supervisors_are_told_at_once_and_reminded_until_it_is_reviewed(world, case, rows, app, as_worker):
+def test_supervisors_are_told_at_once_and_reminded_until_it_is_reviewed(world, case, rows, app, in_app):
     at = now()
     override_id = break_glass(
         world.team_supervisor, case, at=at

@@ -30,7 +30,7 @@ DIED = -signal.SIGKILL
 handled: list[tuple[str, dict]] = []
 
 
-@on_event("tests.first", SystemActor.KEEPER)
+@on_event("tests.first", SystemActor.REMINDER)
 def first(ctx, payload):
     if payload.get("fails") and not handled:
         handled.append(("failed", payload))
@@ -38,7 +38,7 @@ def first(ctx, payload):
     handled.append(("first", payload))
 
 
-@on_event("tests.second", SystemActor.KEEPER)
+@on_event("tests.second", SystemActor.REMINDER)
 def second(ctx, payload):
     handled.append(("second", payload))
 

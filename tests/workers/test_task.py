@@ -26,7 +26,7 @@ from workers.task import TRANSIENT, on_event
 done: list[dict] = []
 
 
-@on_event("tests.noted", SystemActor.KEEPER)
+@on_event("tests.noted", SystemActor.REMINDER)
 def noted(ctx, payload):
     done.append(payload | {"ctx": ctx, "seen": current_context()})
     record(ctx, "tests.noted", "thing", new_id())
@@ -110,7 +110,7 @@ def test_an_events_work_is_done_once_by_its_system_actor(rows):
     for _ in range(3):
         run(event_id, n=1)
     [only] = done
-    assert (only["ctx"].actor.role, only["ctx"].cause_id) == ("keeper", event_id)
+    assert (only["ctx"].actor.role, only["ctx"].cause_id) == ("reminder", event_id)
     assert only["seen"] == only["ctx"]
     assert rows("SELECT handler FROM handled_events WHERE event_id = %s", event_id) == [("tests.noted",)]
     assert rows("SELECT action, outcome FROM audit_entries WHERE cause_id = %s", event_id) == [("tests.noted", "done")]

@@ -127,3 +127,10 @@ class SystemActor(StrEnum):
     WATCHER = "watcher"  # looks through the audit for unusual reading
     SEARCHER = "searcher"  # knows names, in the memory of a process of its own
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance
+
+
+# Those that work in the workers: each steps down to a database role of its own, `helpline_<name>`.
+MACHINES = (
+    SystemActor.ROUTER, SystemActor.REMINDER, SystemActor.MESSENGER, SystemActor.IMPORTER, SystemActor.ROTATOR,
+    SystemActor.NOTARY, SystemActor.WATCHER, SystemActor.KEEPER,
+)  # fmt: skip

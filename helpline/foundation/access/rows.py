@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from helpline.foundation.access.matrix import PERMISSIONS
+from helpline.foundation.access.permissions import MACHINES
 from helpline.foundation.clock import real_now
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.keyring import ring
@@ -51,6 +52,19 @@ def signed_context(ctx: Context) -> dict[str, str]:
     }
     text = orjson.dumps(statement).decode()
     return {"context": text, "signature": _sign(text)}
+
+
+def machine_role(role: str) -> str:
+    """In which database role the workers' login acts for this actor; for people `none`, which reaches nothing."""
+    return f"helpline_{role}" if role in MACHINES else "none"
+
+
+def machine(actor: str) -> str:
+    """SQL that is true for any row while `actor` acts: the rule of a table's rows for this machine's own role.
+
+    Which tables and columns that role has says `migrations.tools.serve`.
+    """
+    return f"(SELECT app.actor() ->> 'r') = '{actor}'"
 
 
 def ticket(what: str, *args: object) -> str:

@@ -31,6 +31,7 @@ BATCH = 500
 BATCH_CHARACTERS = 8 * 2**20
 Progress = Callable[[int, int], None]
 TakeFindings = Callable[[Found, Iterator[list[Any]]], object]
+RunNext = Callable[[uuid.UUID, Progress], object]
 log = get_logger(__name__)
 
 
@@ -150,8 +151,15 @@ def _note(ctx: Context, claimed: Claim, reading: staging.Reading, total: int) ->
     )  # fmt: skip
 
 
-def import_file(command: ImportFile, progress: Progress, take: TakeFindings = lambda _kind, _items: None) -> Outcome:
+def import_file(
+    command: ImportFile,
+    progress: Progress,
+    take: TakeFindings = lambda _kind, _items: None,
+    run: RunNext = run_next,
+) -> Outcome:
     """Upload, map, check and import in one go; `take` is given all that was found, kind by kind.
+
+    Needs the web login: it acts as a person. `run` is `run_next` at the workers' login, for what the importer does.
 
     Raises Invalid, Forbidden, NotFound, Conflict.
 
@@ -180,7 +188,7 @@ def import_file(command: ImportFile, progress: Progress, take: TakeFindings = la
             found = queries.get_import(import_id)
             if found.state != ImportState.FAILED:
                 steps.request(own, import_id, found.version, step)
-        run_next(import_id, progress)
+        run(import_id, progress)
     with unit_of_work(ctx()) as own:
         outcome = _outcome(queries.get_import(import_id))
         for kind in Found:

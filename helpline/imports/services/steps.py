@@ -156,10 +156,20 @@ def discard(ctx: Context, import_id: uuid.UUID) -> None:
 
 def take_out_findings(ctx: Context, import_id: uuid.UUID, kind: Found) -> Iterator[list[Any]]:
     """What was found of a kind, as it leaves the service in a file: what it quotes is out of its hands from here on."""
+    _export(ctx, import_id, kind)
+    return queries.read_findings(import_id, kind)
+
+
+def take_out_piece(ctx: Context, import_id: uuid.UUID, kind: Found, after: int) -> ImportFinding | None:
+    """The same, a piece at a time, for a program: each piece is a taking out of its own."""
+    _export(ctx, import_id, kind)
+    return queries.find_findings(import_id, kind, after)
+
+
+def _export(ctx: Context, import_id: uuid.UUID, kind: Found) -> None:
     require(ctx, Permission.CALL_IMPORT, import_id)
-    found = queries.get_import(import_id)
+    queries.get_import(import_id)
     record(ctx, "import.exported", "import", import_id, fields=[kind.value])
-    return queries.read_findings(found.id, kind)
 
 
 def forget_check(import_id: uuid.UUID) -> None:

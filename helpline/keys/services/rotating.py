@@ -1,17 +1,15 @@
 """Turning to a new master key while the service is used: every record's own key is wrapped anew, in small batches.
 
 The tables are those of the metadata that hold a `record_key`. A batch and how far it came are one unit of work, so that
-a process killed anywhere loses nothing; a row's key is replaced only if it is still the one that was read. Reading and
-replacing happens in the role `helpline_rotator`, which sees ids and wrapped keys and nothing else. What is sealed under
+a process killed anywhere loses nothing; a row's key is replaced only if it is still the one that was read. The
+rotator's own database role sees ids and wrapped keys of records and nothing else. What is sealed under
 no record's key (blind indexes, links, cookies) has keys of its own that this does not change.
 """
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, or_, select, text, update
+from sqlalchemy import Table, bindparam, func, or_, select, update
 
 from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import Permission, SystemActor
@@ -31,7 +29,6 @@ from helpline.keys.rules import may_retire
 BATCH = 200
 RUN = 50  # batches that one call of the job takes on: it is called again two seconds later
 KEY = "record_key"
-_STEP_DOWN, _STEP_UP = text("SET LOCAL ROLE helpline_rotator"), text("RESET ROLE")
 
 
 def start_rotation(ctx: Context) -> KeyRotation:
@@ -92,8 +89,7 @@ def _tables() -> list[str]:
 def _begin(rotation: KeyRotation) -> None:
     """To the first row of the first table."""
     tables = _tables()
-    with _stepped_down():
-        rotation.total = sum(db.session.scalar(select(func.count(_of(name).c.id))) or 0 for name in tables)
+    rotation.total = sum(db.session.scalar(select(func.count(_of(name).c.id))) or 0 for name in tables)
     rotation.table_name, rotation.after_id, rotation.done, rotation.unread = tables[0], None, 0, 0
 
 
@@ -101,12 +97,11 @@ def _wrap_batch(rotation: KeyRotation, table: Table) -> None:
     statement = select(table.c.id, table.c[KEY]).order_by(table.c.id).limit(BATCH)
     if rotation.after_id is not None:
         statement = statement.where(table.c.id > rotation.after_id)
-    with _stepped_down():
-        rows = db.session.execute(statement).all()
-        anew, unread = _anew(table.name, rows, rotation.master_version or 0)
-        if anew:
-            replace = update(table).where(table.c.id == bindparam("row"), table.c[KEY] == bindparam("old"))
-            db.session.execute(replace.values({KEY: bindparam("new")}), anew)
+    rows = db.session.execute(statement).all()
+    anew, unread = _anew(table.name, rows, rotation.master_version or 0)
+    if anew:
+        replace = update(table).where(table.c.id == bindparam("row"), table.c[KEY] == bindparam("old"))
+        db.session.execute(replace.values({KEY: bindparam("new")}), anew)
     rotation.done += len(rows)
     rotation.unread += unread
     if len(rows) == BATCH:
@@ -133,8 +128,7 @@ def _anew(table: str, rows: Any, version: int) -> tuple[list[dict[str, Any]], in
 
 def _conclude(ctx: Context, rotation: KeyRotation, version: int) -> None:
     """Finish, unless a row came in under an old master key while the tables were gone through: then once more."""
-    with _stepped_down():
-        left = sum(_count_before(name, {KEY}, version) for name in _tables())
+    left = sum(_count_before(name, {KEY}, version) for name in _tables())
     if left > rotation.unread:
         _begin(rotation)
         return
@@ -151,8 +145,7 @@ def _retire(ctx: Context) -> bool:
     if rotation is None or rotation.master_version is None or rotation.retire_asked_at is None:
         return False
     version = rotation.master_version
-    with _stepped_down():
-        left = sum(_count_before(name, columns, version) for name, columns in wrapped_keys(db.metadata).items())
+    left = sum(_count_before(name, columns, version) for name, columns in wrapped_keys(db.metadata).items())
     # Never before it was asked, whatever two machines' clocks say: else it would be tried without end.
     rotation.retire_tried_at, rotation.retire_left = max(ctx.now, rotation.retire_asked_at), left
     if left:
@@ -175,12 +168,3 @@ def _count_before(name: str, columns: set[str], version: int) -> int:
 
 def _of(name: str) -> Table:
     return db.metadata.tables[name]
-
-
-@contextmanager
-def _stepped_down() -> Iterator[None]:
-    """In the role that sees ids and wrapped keys alone. After an error the transaction ends, and the role with it."""
-    db.session.flush()
-    db.session.execute(_STEP_DOWN)
-    yield
-    db.session.execute(_STEP_UP)

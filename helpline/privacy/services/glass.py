@@ -105,7 +105,7 @@ def review(ctx: Context, command: Review) -> None:
 def tell_broken(ctx: Context, override_id: uuid.UUID) -> None:
     """The supervisors of the case hear of it now, in the app and by mail."""
     require(ctx, Permission.GLASS_READ, override_id)
-    override = queries.find_override(override_id)
+    override = queries.find_override(override_id, words=False)
     if override is not None:
         _ask(ctx, override, "glass_broken")
 

@@ -4,10 +4,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from migrations.tools import APP_ROLES, part_of, protect, rotate, visible
+from migrations.tools import part_of, rotate, serve, shield, visible
 
-revision = "0023"
-down_revision = "0022"
+revision = "0025"
+down_revision = "0024"
 
 AT = sa.DateTime(timezone=True)
 ROLE = "(SELECT app.actor() ->> 'r')"
@@ -27,11 +27,11 @@ EXPORT_MADE = f"""requested_by = {ME} AND {ROLE} IN ('team_supervisor', 'supervi
     AND (kind = 'subject' AND case_ids <> '{{}}' OR EXISTS (
         SELECT 1 FROM approvals a WHERE a.id = exports.id AND a.kind = 'bulk_export' AND a.spent_at IS NOT NULL
             AND a.requested_by = {ME}))"""
-EXPORT_GOES = f"gone_at IS NOT NULL AND (requested_by = {ME} OR {ROLE} = 'keeper' AND downloaded_at IS NULL)"
+EXPORT_GOES = f"gone_at IS NOT NULL AND requested_by = {ME}"
+EXPORT_EXPIRES = "gone_at IS NOT NULL AND downloaded_at IS NULL"
 DISCLOSURE_MADE = f"recorded_by = {ME} AND {ROLE} IN ('operator', 'caseworker', 'team_supervisor', 'supervisor')"
 DEMAND_MADE = f"recorded_by = {ME} AND {RUNS}"
 BREACH_MADE = f"opened_by = {ME} AND {RUNS} AND num_nonnulls(authority_told_at, subjects_told_at, closed_at) = 0"
-BREACH_MOVES = f"{ROLE} = 'reminder' OR {RUNS}"
 ENTRY_MADE = f"""recorded_by = {ME} AND {RUNS} AND EXISTS (
     SELECT 1 FROM breaches b WHERE b.id = breach_id AND b.centre_id = breach_entries.centre_id)"""
 
@@ -261,29 +261,36 @@ def _create_breaches() -> None:
 def _narrow(table: str, how: str, rule: str, seen: str = "") -> None:
     name = f"{table}_{how.lower()}_narrowed"
     using = f" USING ({seen})" if seen else ""
-    op.execute(f"CREATE POLICY {name} ON {table} AS RESTRICTIVE FOR {how} TO {APP_ROLES}{using} WITH CHECK ({rule})")
+    op.execute(
+        f"CREATE POLICY {name} ON {table} AS RESTRICTIVE FOR {how} TO helpline_web{using} WITH CHECK ({rule})"
+    )  # fmt: skip
 
 
 def _protect() -> None:
-    protect("exports", EXPORTS, web="SELECT, INSERT", worker="SELECT")
-    op.execute("GRANT UPDATE (downloaded_at, gone_at, body_sealed) ON exports TO helpline_web")
-    op.execute("GRANT UPDATE (gone_at, body_sealed) ON exports TO helpline_worker")
+    shield("exports", EXPORTS, web="SELECT, INSERT, UPDATE (downloaded_at, gone_at, body_sealed)")
     _narrow("exports", "INSERT", EXPORT_MADE)
     _narrow("exports", "UPDATE", EXPORT_GOES, "gone_at IS NULL")
-    protect("disclosures", DISCLOSURES, web="SELECT, INSERT", worker="SELECT")
+    serve("exports", "keeper", "SELECT (*), UPDATE (gone_at, body_sealed)", written=EXPORT_EXPIRES)
+    shield("disclosures", DISCLOSURES, web="SELECT, INSERT")
     _narrow("disclosures", "INSERT", DISCLOSURE_MADE)
-    protect("compelled_disclosures", DEMANDS, web="SELECT, INSERT", worker="")
+    shield("compelled_disclosures", DEMANDS, web="SELECT, INSERT")
     _narrow("compelled_disclosures", "INSERT", DEMAND_MADE)
-    protect("breaches", BREACHES, web="SELECT, INSERT", worker="SELECT")
-    columns = "authority_told_at, subjects_told_at, closed_at, remind_at, version"
-    op.execute(f"GRANT UPDATE ({columns}) ON breaches TO helpline_web")
-    op.execute("GRANT UPDATE (remind_at, version) ON breaches TO helpline_worker")
+    moves = "authority_told_at, subjects_told_at, closed_at, remind_at, version"
+    shield("breaches", BREACHES, web=f"SELECT, INSERT, UPDATE ({moves})")
     _narrow("breaches", "INSERT", BREACH_MADE)
-    _narrow("breaches", "UPDATE", BREACH_MOVES, "closed_at IS NULL")
-    protect("breach_entries", BREACHES, web="SELECT, INSERT", worker="")
+    _narrow("breaches", "UPDATE", RUNS, "closed_at IS NULL")
+    serve("breaches", "reminder", "SELECT (*), UPDATE (remind_at, version)")
+    shield("breach_entries", BREACHES, web="SELECT, INSERT")
     _narrow("breach_entries", "INSERT", ENTRY_MADE)
     for table in TABLES:
         rotate(table)
+
+
+def _rumour(equals: str, instead: str) -> None:
+    """An approval that is about nobody is told of as well."""
+    body = op.get_bind().scalar(sa.text("SELECT pg_get_functiondef(CAST('app.refuse_rumour()' AS regprocedure))"))
+    rule = "r.subject_id {} (told ->> 'subject_id')::uuid"
+    op.execute(body.replace(rule.format(equals), rule.format(instead)))
 
 
 def _approvals(kinds: str, asked: str, moved: str, carry_out: str) -> None:
@@ -299,6 +306,7 @@ def upgrade() -> None:
     op.alter_column("approvals", "subject_id", nullable=True)
     op.create_check_constraint("about", "approvals", "(subject_id IS NULL) = (kind = 'bulk_export')")
     _approvals("'admin_role', 'factor_reset', 'bulk_export'", ASKED, MOVED, CARRY_OUT)
+    _rumour("=", "IS NOT DISTINCT FROM")
     op.create_index(
         "ix_persons_canonical_person_id", "persons", ["canonical_person_id"],
         postgresql_where=sa.text("canonical_person_id IS NOT NULL"),
@@ -324,4 +332,5 @@ def downgrade() -> None:
     op.execute("DELETE FROM approvals WHERE kind = 'bulk_export'")
     op.execute("ALTER TABLE approvals DROP CONSTRAINT ck_approvals_about")
     _approvals("'admin_role', 'factor_reset'", OLD_ASKED, OLD_MOVED, OLD_CARRY_OUT)
+    _rumour("IS NOT DISTINCT FROM", "=")
     op.alter_column("approvals", "subject_id", nullable=False)
