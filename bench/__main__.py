@@ -4,7 +4,7 @@ import argparse
 import functools
 
 from bench.bed import own_servers
-from bench.options import Options
+from bench.options import PARTS, Options
 from bench.running import run
 
 
@@ -18,9 +18,18 @@ def main() -> None:
     )
     parser.add_argument("--people", type=int, default=Options.people, help="people whose names are searched; 0: none")
     parser.add_argument("--seed", type=int, default=Options.seed, help="of their names")
+    parser.add_argument("--audit-entries", type=int, default=Options.audit_entries, help="sealed and verified; 0: none")
+    parser.add_argument("--parts", type=_parts, default=PARTS, help=f"of {','.join(PARTS)}")
     options = Options(**vars(parser.parse_args()))
     with own_servers() as settings:
         run(settings, options, functools.partial(print, flush=True))
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    named = tuple(text.split(","))
+    if not set(named) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"parts are {', '.join(PARTS)}")
+    return named
 
 
 if __name__ == "__main__":

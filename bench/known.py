@@ -31,6 +31,7 @@ from helpline.search.vocabulary import IndexState, NameQuery
 from helpline.settings import ROOT, Settings
 
 LOADING_SECONDS = 1800
+Seal = Callable[[str, uuid.UUID, dict[str, str]], dict[str, Any]]
 _TABLES = {
     "persons": "id, record_key, name_sealed, phone_index, centre_id, role, age, age_known, gender, added_by,"
     " created_at",
@@ -43,14 +44,14 @@ _TABLES = {
 def measure_search(settings: Settings, house: House, options: Options, say: Callable[[str], None]) -> None:
     """Phone p99 and name p95 over so many people."""
     everybody = list(people(options.seed, options.people))
-    _load(settings.database_owner_url, house, everybody)
+    load_people(settings.database_owner_url, house, everybody)
     with tempfile.TemporaryDirectory(prefix="helpline-bench-") as folder:
         own = replace(settings, search_socket_path=Path(folder) / "s.sock")
-        with web_process(own, Path(folder)) as web, _searcher(own, house, Path(folder)) as (seconds, size):
+        with web_process(own, Path(folder)) as web, searcher(own, house, Path(folder)) as (seconds, size):
             line = Wire(web.port)
             numbers = {each.id: number for number, each in enumerate(everybody)}
             questions = list(asked(options.seed + 1, everybody, options.count))
-            names = _times(line, [_named(house, each.name, each.born) for each in questions])
+            names = _times(line, [named(house, each.name, each.born) for each in questions])
             phones = _times(line, [_ask(house, text=_phone(numbers[each.target.id])) for each in questions])
             line.close()
     say(f"\nSearch over {len(everybody)} people (seed {options.seed}): read in {seconds:.0f} s, {size} MB.\n")
@@ -59,7 +60,7 @@ def measure_search(settings: Settings, house: House, options: Options, say: Call
     say(_line("by phone number", phones, "p99 ≤ 50"))
 
 
-def _named(house: House, name: str, born: int) -> Any:
+def named(house: House, name: str, born: int) -> Any:
     return _ask(house, text=name, age=max(now().year - born, 0))
 
 
@@ -86,13 +87,13 @@ def _phone(number: int) -> str:
     return f"01{number % 9 + 1} {number:06}"
 
 
-def _load(owner_url: str, house: House, everybody: list[Somebody]) -> None:
+def load_people(owner_url: str, house: House, everybody: list[Somebody], seal: Seal = seal_values) -> None:
     """Each is the child of a call of their own; by COPY."""
     with psycopg.connect(owner_url) as connection:
         provinces = [row[0] for row in connection.execute(PROVINCES)]
         calls = [new_id() for _ in everybody]
         for table, rows in (
-            ("persons", _persons(house, everybody)),
+            ("persons", _persons(house, everybody, seal)),
             ("calls", _calls(house, everybody, calls, provinces)),
             ("call_children", _children(house, everybody, calls)),
         ):
@@ -103,10 +104,10 @@ def _load(owner_url: str, house: House, everybody: list[Somebody]) -> None:
         connection.execute("ANALYZE")
 
 
-def _persons(house: House, everybody: list[Somebody]) -> Iterator[tuple[Any, ...]]:
+def _persons(house: House, everybody: list[Somebody], seal: Seal) -> Iterator[tuple[Any, ...]]:
     at = now()
     for number, each in enumerate(everybody):
-        sealed = seal_values("persons", each.id, {"name_sealed": each.name})
+        sealed = seal("persons", each.id, {"name_sealed": each.name})
         yield (
             each.id, sealed["record_key"], sealed["name_sealed"], phone_index(_phone(number), "KH"), house.centre_id,
             "child", at.year - each.born, "about", each.gender, house.operators[0].id, at,
@@ -131,7 +132,7 @@ def _children(house: House, everybody: list[Somebody], calls: list[uuid.UUID]) -
 
 
 @contextmanager
-def _searcher(settings: Settings, house: House, folder: Path) -> Iterator[tuple[float, int]]:
+def searcher(settings: Settings, house: House, folder: Path) -> Iterator[tuple[float, int]]:
     """The process as `make run` starts it, once everybody is in: after how many seconds, and with how many MB."""
     command = [sys.executable, *commands(settings, folder)["search"][1:]]
     kept = Kept(Child("search", command, cwd=ROOT, environ=environment(settings), log=folder / "search.log"))

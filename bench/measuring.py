@@ -31,15 +31,25 @@ def timing(seconds: Sequence[float], clients: int, cpu: float = 0.0) -> Timing:
 
 def measure(web: Web, operation: Operation, numbers: Iterator[int], clients: int, options: Options) -> Timing:
     """At most `options.count` times and about `options.seconds` long. Raises RuntimeError for a refusal."""
-    todo = iter(range(min(options.count, operation.most)))  # shared: whoever is free takes the next
+    before, first = web.cpu_seconds(), next(numbers)
+    count = min(options.count, operation.most)
+    times = times_of(web.port, operation, numbers, clients, count=count, seconds=options.seconds)
+    return timing(times, clients, (web.cpu_seconds() - before) / (next(numbers) - first - 1))
+
+
+def times_of(
+    port: int, operation: Operation, numbers: Iterator[int], clients: int, *, count: int, seconds: float
+) -> list[float]:
+    """Seconds of each, at most `count` and for about `seconds`, after warming up. Raises RuntimeError for a refusal."""
+    todo = iter(range(count))  # shared: whoever is free takes the next
     start = threading.Barrier(clients)
-    wires = [Wire(web.port) for _ in range(clients)]
+    wires = [Wire(port) for _ in range(clients)]
 
     def run(wire: Wire) -> list[float]:
         for _ in range(WARM_UP):
             once(wire, operation, next(numbers))
         start.wait()
-        until = time.perf_counter() + options.seconds
+        until = time.perf_counter() + seconds
         times = []
         for _ in todo:
             times.append(once(wire, operation, next(numbers)))
@@ -47,12 +57,11 @@ def measure(web: Web, operation: Operation, numbers: Iterator[int], clients: int
                 break
         return times
 
-    before, first = web.cpu_seconds(), next(numbers)
     with ThreadPoolExecutor(clients) as pool:
         times = list(itertools.chain.from_iterable(pool.map(run, wires)))
     for wire in wires:
         wire.close()
-    return timing(times, clients, (web.cpu_seconds() - before) / (next(numbers) - first - 1))
+    return times
 
 
 def once(client: Client, operation: Operation, number: int) -> float:

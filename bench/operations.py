@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from bench.options import CASES, Options
 from helpline.foundation.ids import new_id
 
 PHONE = "012 345 678"
+EARLIER = 3  # calls from it
 BODY_BYTES = 2048
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -49,28 +51,32 @@ def call_body(house: House, number: int, phone: str = "") -> dict[str, Any]:
     return body | {"narrative": (said * 30)[: BODY_BYTES - len(json.dumps(body))]}
 
 
+def open_case(house: House, spare: Iterator[tuple[uuid.UUID, uuid.UUID]]) -> Make:
+    """Of the next call without one."""
+
+    def make(_client: Client, number: int) -> list[Ask]:
+        call_id, child_id = next(spare)
+        return [post(
+            "/cases", house.operators[0].token, case_id=str(new_id()), call_id=str(call_id),
+            child_person_id=str(child_id), needs=["health"], summary="Hurt at home" + " again" * (number % 5),
+        )]  # fmt: skip
+
+    return make
+
+
 def operations(house: House, options: Options, inside: Inside) -> list[Operation]:
     """In the order of the table. Logs what is read later: some calls from one number, and cases with notes."""
     operator, supervisor = house.operators[0].token, house.supervisor.token
     spare = iter(house.spare)
-    cases = _cases_with_notes(house, inside, spare)
+    cases = cases_with_notes(house, inside)
 
-    def open_case(_client: Client, number: int) -> list[Ask]:
-        call_id, child_id = next(spare)
-        return [post(
-            "/cases", operator, case_id=str(new_id()), call_id=str(call_id), child_person_id=str(child_id),
-            needs=["health"], summary="Hurt at home" + " again" * (number % 5),
-        )]  # fmt: skip
-
-    def read(*paths: str, token: str = supervisor) -> Make:
-        return lambda _client, number: [
-            Ask("GET", "/api/v1" + path.format(case=cases[number % CASES]), token=token) for path in paths
-        ]
+    def read(*paths: str) -> Make:
+        return reading(cases, *("/api/v1" + path for path in paths), token=supervisor)
 
     return [
-        Operation("sign in", _sign_in(house), most=options.sign_ins),
+        Operation("sign in", sign_in(house), most=options.sign_ins),
         Operation("log a call", lambda _, number: [post("/calls", operator, **call_body(house, number))], (15, 20)),
-        Operation("open a case", open_case, (20, 30)),
+        Operation("open a case", open_case(house, spare), (20, 30)),
         Operation("case with its timeline", read("/cases/{case}", "/cases/{case}/timeline"), (11, 16)),
         Operation("caller by phone number", lambda *_: [post("/calls/earlier", operator, 200, phone=PHONE)], (9, None)),
         Operation("first page of cases", read("/cases"), (10, None)),
@@ -80,7 +86,12 @@ def operations(house: House, options: Options, inside: Inside) -> list[Operation
     ]
 
 
-def _sign_in(house: House) -> Make:
+def reading(cases: list[str], *paths: str, token: str) -> Make:
+    """These addresses, of one case after the other."""
+    return lambda _client, number: [Ask("GET", path.format(case=cases[number % CASES]), token=token) for path in paths]
+
+
+def sign_in(house: House) -> Make:
     """A browser that comes for the first time, each time; only the posting of the form is timed."""
 
     def make(client: Client, number: int) -> list[Ask]:
@@ -95,16 +106,19 @@ def _sign_in(house: House) -> Make:
     return make
 
 
-def _cases_with_notes(house: House, inside: Inside, spare: Any) -> list[str]:
+def cases_with_notes(house: House, client: Client) -> list[str]:
+    """Log what is read later: calls from one number, and CASES cases of five notes. Gives the cases' ids."""
     operator = house.operators[0].token
-    for number in range(3):
-        inside.send(post("/calls", operator, **call_body(house, number, PHONE)))
     cases = []
-    for _ in range(CASES):
-        call_id, child_id = next(spare)
+    for number in range(CASES):
+        call = call_body(house, number, PHONE if number < EARLIER else "")
+        client.send(post("/calls", operator, **call))
+        told = json.loads(client.send(Ask("GET", f"/api/v1/calls/{call['call_id']}", token=operator)))
         cases.append(str(new_id()))
-        said = {"case_id": cases[-1], "call_id": str(call_id), "child_person_id": str(child_id), "summary": "x" * 500}
-        inside.send(post("/cases", operator, **said))
+        client.send(post(
+            "/cases", operator, case_id=cases[-1], call_id=call["call_id"],
+            child_person_id=told["children"][0]["id"], summary="x" * 500,
+        ))  # fmt: skip
         for _ in range(5):
-            inside.send(post(f"/cases/{cases[-1]}/notes", operator, note_id=str(new_id()), body="She is well. " * 30))
+            client.send(post(f"/cases/{cases[-1]}/notes", operator, note_id=str(new_id()), body="She is well. " * 30))
     return cases

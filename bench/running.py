@@ -11,6 +11,7 @@ from pathlib import Path
 from flask import Flask
 
 from bench.asking import Inside
+from bench.auditing import measure_audit
 from bench.bed import web_process
 from bench.floor import insert_floor
 from bench.house import House, make_house
@@ -18,7 +19,8 @@ from bench.importing import Imported, measure_imports
 from bench.known import measure_search
 from bench.measuring import Timing, count_statements, measure
 from bench.operations import Operation, call_body, operations
-from bench.options import Options
+from bench.options import AUDIT, IMPORT, PROTECTION, SEARCH, SERVICE, Options
+from bench.protection import measure_protection
 from helpline.app import create_app
 from helpline.foundation.clock import real_now
 from helpline.foundation.db import db
@@ -34,12 +36,20 @@ def run(settings: Settings, options: Options, say: Say) -> None:
     say(f"{real_now():%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load average {_load()} before.")
     with _application(settings, "web") as app:
         house = make_house(settings.database_owner_url, options)
-        say(f"{options.rows} calls and as many cases; at most {options.count} requests or {options.seconds} s each.\n")
-        _measure_all(settings, options, house, Inside(app), say)
-    if options.people:
+        with app.app_context():
+            db.engine.dispose()  # nobody may be connected to a database that is copied
+        if PROTECTION in options.parts:
+            measure_protection(settings, house, options, say)
+        if SERVICE in options.parts:
+            say(f"\n{options.rows} calls and cases; at most {options.count} requests or {options.seconds} s each.\n")
+            _measure_all(settings, options, house, Inside(app), say)
+    if SEARCH in options.parts and options.people:
         measure_search(settings, house, options, say)
-    if options.import_rows:
+    if IMPORT in options.parts and options.import_rows:
         _measure_imports(settings, options, house, say)
+    if AUDIT in options.parts and options.audit_entries:
+        with _application(settings, "worker") as worker:
+            measure_audit(worker, settings, house, options.audit_entries, say)
     say(f"\nLoad average {_load()} after. What else the machine does moves these figures.")
 
 

@@ -30,7 +30,7 @@ from helpline.followups import pages as followups_pages
 from helpline.foundation import clock, failpoints
 from helpline.foundation.crypto import keyring
 from helpline.foundation.crypto.watch import Watch
-from helpline.foundation.db import db, sign_transactions
+from helpline.foundation.db import ask_idle_connections, db, sign_transactions
 from helpline.foundation.i18n import init_i18n
 from helpline.foundation.log import configure_logging
 from helpline.foundation.production import refuse_unfit
@@ -153,7 +153,6 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
         SQLALCHEMY_DATABASE_URI=make_url(urls[database_role]).set(drivername="postgresql+psycopg"),
         SQLALCHEMY_ENGINE_OPTIONS={
             "pool_size": settings.database_pool_size,
-            "pool_pre_ping": True,
             "hide_parameters": True,  # an error's text, which development writes to its log, would quote what was typed
         },
         SESSION_COOKIE_NAME="helpline",
@@ -176,6 +175,7 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
 def _connect(app: Flask, *, step_down: bool) -> None:
     db.init_app(app)
     with app.app_context():
+        ask_idle_connections(db.engine)
         sign_transactions(db.engine, step_down=step_down)
 
 

@@ -344,7 +344,7 @@ def verify_audit(witness: Path | None, entry_id: uuid.UUID | None) -> None:
 
 
 def _verify(witness: Path | None) -> int:
-    texts, torn = read_witness_file(witness) if witness else ([], False)
+    texts, torn = read_witness_file(witness) if witness else ((), False)
     if torn:
         click.echo("The witness's last line is cut short and left out.")
     with _notary() as ctx:

@@ -1,6 +1,6 @@
 """The audit's hash tree and its witnesses; unusual reading."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flask import current_app, render_template
 
@@ -119,7 +119,7 @@ def verify_audit() -> None:
         log.error("audit.broken", kind=state.finding.what.value)
 
 
-def _held(settings: Settings) -> dict[int, Witnessed]:
+def _held(settings: Settings) -> Mapping[int, Witnessed]:
     """What the witness's file holds, where there is one and it can be read from here."""
     if not settings.audit_witness_path.name:
         return {}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, any_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, any_, bindparam, exists, func, or_, select, tuple_
 from sqlalchemy.orm import aliased, undefer_group
 
 from helpline.accounts.models import Centre, User
@@ -47,13 +47,25 @@ _PLAIN = [each.name for each in fields(CallRow) if each.name not in _JOINED]
 _PERSON = [each.name for each in fields(PersonRow) if each.name not in BACKGROUND]
 
 
+# Asked for every call that is logged: built once.
+_GROUND = (
+    select(Centre.country, Place.path)
+    .outerjoin(Place, (Place.id == bindparam("place_id")) & (func.lower(Place.country) == func.lower(Centre.country)))
+    .where(Centre.id == bindparam("centre_id"))
+)
+_TERM_IDS = (
+    select(TaxonomyTerm.code, TaxonomyTerm.id)
+    .join(Taxonomy, Taxonomy.id == TaxonomyTerm.taxonomy_id)
+    .where(
+        TaxonomyTerm.code.in_(bindparam("codes", expanding=True)),
+        or_(Taxonomy.active, TaxonomyTerm.id.in_(bindparam("known", expanding=True))),
+    )
+)
+
+
 def find_ground(centre_id: uuid.UUID, place_id: uuid.UUID | None) -> Ground:
     """The centre's country, and the path of a place of that country (empty for none or an unknown one)."""
-    row = db.session.execute(
-        select(Centre.country, Place.path)
-        .outerjoin(Place, (Place.id == place_id) & (func.lower(Place.country) == func.lower(Centre.country)))
-        .where(Centre.id == centre_id)
-    ).first()
+    row = db.session.execute(_GROUND, {"place_id": place_id, "centre_id": centre_id}).first()
     if row is None:
         raise NotFound("centre", centre_id)
     return Ground(row.country, tuple(row.path or ()))
@@ -61,12 +73,8 @@ def find_ground(centre_id: uuid.UUID, place_id: uuid.UUID | None) -> Ground:
 
 def term_ids(codes: Collection[str], known: Collection[uuid.UUID] = ()) -> dict[str, uuid.UUID]:
     """Ids of these codes in the active taxonomy, or among `known` terms, which win."""
-    statement = (
-        select(TaxonomyTerm.code, TaxonomyTerm.id)
-        .join(Taxonomy, Taxonomy.id == TaxonomyTerm.taxonomy_id)
-        .where(TaxonomyTerm.code.in_(codes), or_(Taxonomy.active, TaxonomyTerm.id.in_(known)))
-    )
-    found = sorted(db.session.execute(statement), key=lambda pair: pair[1] in known)
+    rows = db.session.execute(_TERM_IDS, {"codes": list(codes), "known": list(known)})
+    found = sorted(rows, key=lambda pair: pair[1] in known)
     return dict(found)
 
 

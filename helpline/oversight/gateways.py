@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 from helpline.foundation.audit.checkpoints import origin, public_key, sign_bytes
 from helpline.notifications.gateways import Mail, MailGateway, MaybeAccepted, NotAccepted
@@ -107,8 +107,36 @@ class RecordingWitness:
         self.given += lines
 
 
-def read_witness_file(path: Path) -> tuple[list[bytes], bool]:
+class FileLines(Sequence[bytes]):
+    """The lines of a file, each read when it is asked for: only where they begin stands in memory."""
+
+    def __init__(self, path: Path, places: Sequence[tuple[int, int]]) -> None:
+        self._path, self._places = path, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> "FileLines": ...
+    def __getitem__(self, index: int | slice) -> "bytes | FileLines":
+        if isinstance(index, slice):
+            return FileLines(self._path, self._places[index])
+        start, length = self._places[index]
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+
+def read_witness_file(path: Path) -> tuple[FileLines, bool]:
     """The lines of a witness's file, and whether the last one is cut short."""
-    content = path.read_bytes()
-    lines = content.split(b"\n")
-    return [line for line in lines[:-1] if line.strip()], bool(lines[-1].strip())
+    places, start, torn = [], 0, False
+    with path.open("rb") as file:
+        for line in file:
+            words = line.removesuffix(b"\n")
+            torn = words == line
+            if words.strip() and not torn:
+                places.append((start, len(words)))
+            start += len(line)
+    return FileLines(path, places), torn

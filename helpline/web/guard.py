@@ -85,14 +85,14 @@ def _answer(view: View, retry: Retry | None, admit: Admit, kwargs: dict[str, Any
     Where the door has a question of its own, its page is the answer and the view is not run.
     """
     try:
-        with unit_of_work(_visitor()) as visitor:
+        with unit_of_work(_visitor(), proved=False) as visitor:
             asked = admit(visitor)
             response = make_response(view(**kwargs)) if asked is None else asked
             failpoint("web.before_commit")
     except (Invalid, ValidationError, Conflict) as problem:
         if retry is None:
             raise
-        with unit_of_work(_visitor()) as visitor:
+        with unit_of_work(_visitor(), proved=False) as visitor:
             asked = admit(visitor)
             response = make_response(retry(problem, **kwargs)) if asked is None else asked
             if response.status_code == 200:  # noqa: PLR2004
@@ -166,7 +166,9 @@ def public(*, retry: Retry | None = None) -> Callable[[View], View]:
         who = _identify() if "Authorization" not in request.headers else None
         if who is not None and who.entered and not who.locked:
             _enter(who, visitor)
-        elif request.method not in _SAFE:
+            return
+        become(visitor)
+        if request.method not in _SAFE:
             csrf.protect()
 
     return lambda view: _decorate(view, retry, admit, "public")

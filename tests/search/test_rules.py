@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from helpline.search.rules.asking import read_words, strong
 from helpline.search.rules.khmer import clusters
 from helpline.search.rules.names import CANDIDATES, NameIndex
-from helpline.search.rules.spelling import MOST_LETTERS, MOST_TOKENS, tokens
+from helpline.search.rules.spelling import MOST_LETTERS, MOST_TOKENS, parted, tokens
 from helpline.search.vocabulary import IndexedPerson, Match, NameQuery, Reach, SearchBy
 
 CENTRE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -49,6 +50,35 @@ def test_spellings_of_one_name_sound_the_same(spellings):
     assert len({tokens(spelling)[0].sound for spelling in spellings}) == 1
 
 
+@pytest.mark.parametrize(
+    ("khmer", "latin"),
+    [
+        ("ភា", "Phea"), ("ដារ៉ា", "Dara"), ("ប៊ុន", "Bun"), ("ប៉ែន", "Penn"), ("ហុង", "Hong"), ("គង់", "Kong"), ("ភ័ក្រ", "Pheak"),
+        ("ខៀវ", "Khieu"), ("ឯក", "Ek"), ("ធូ", "Thou"), ("តូច", "Touch"), ("វិជ្ជា", "Vichea"), ("សុវណ្ណ", "Sovann"),
+        ("វង្ស", "Vong"), ("ថន", "Thorn"), ("នី", "Ny"),
+    ],
+)  # fmt: skip
+def test_a_khmer_spelling_is_spoken_as_its_latin_one(khmer, latin):
+    assert tokens(khmer)[0].spoken == tokens(latin)[0].spoken
+
+
+def test_vowels_and_breath_are_told_apart_where_the_classes_are_not():
+    assert tokens("ជា")[0].sound == tokens("ចា")[0].sound == tokens("ឆា")[0].sound
+    assert len({tokens(word)[0].spoken for word in ("ជា", "ចា", "ឆា")}) == 3
+
+
+def test_words_written_together_are_parted_where_the_parts_are_known():
+    known = {tokens(word)[0] for word in ("Tuch", "Srei", "Dy", "Sreidy")}
+    ways = {tuple(part.form for part in way) for way in parted(tokens("Tuchsreidy")[0], known.__contains__)}
+    assert ways == {("tuch", "sreidy"), ("tuch", "srei", "dy")}
+
+
+def test_a_khmer_word_is_parted_with_its_subscripts_and_signs():
+    known = {tokens(word)[0] for word in ("ទូច", "ស្រី", "ភ័ក្រ")}
+    ways = parted(tokens("ទូចស្រីភ័ក្រ")[0], known.__contains__)
+    assert [[part.spoken for part in way] for way in ways] == [["tUc", "srI", "φEk"]]
+
+
 def test_signs_in_any_order_and_invisible_letters_make_no_difference():
     assert tokens("ស្រី")[0] == tokens("ស្រ\u200bី")[0] == tokens("សី្រ")[0]
     assert [cluster.text for cluster in clusters("កោ")] == [cluster.text for cluster in clusters("កេា")]
@@ -84,7 +114,8 @@ PEOPLE = [
         ("Dara Sok", "Sok Dara"), ("sok dra", "Sok Dara"), ("សុខ ដារ៉ា", "Sok Dara"), ("Sokdara", "Sok Dara"),
         ("Chanthou", "ចាន់ ធូ"), ("ធូ ចាន", "ចាន់ ធូ"), ("Srey Mom Chan", "Chan Sreymom"), ("Ly", "Ly Ou"),
         ("អ៊ូ", "Ly Ou"), ("Sophea", "ហេង សុភា"), ("Heng Sophea", "ហេង សុភា"), ("ហេងសុភា", "ហេង សុភា"),
-        ("Veasn", "Keo Veasna"), ("Kev Veasna", "Keo Veasna"),
+        ("Veasn", "Keo Veasna"), ("Kev Veasna", "Keo Veasna"), ("ចាន់ស្រីមុំ", "Chan Sreymom"), ("ស្រីមុំចាន់", "Chan Sreymom"),
+        ("Mom Chan Srey", "Chan Sreymom"), ("លីអូ", "Ly Ou"), ("លី", "Ly Ou"),
     ],
 )  # fmt: skip
 def test_who_is_meant_comes_first(asked, name):
@@ -110,6 +141,14 @@ def test_known_facts_choose_among_namesakes():
     assert first(born=2014) == twins[1].id
     assert first(gender="male") == twins[0].id
     assert first(province_id=uuid.UUID(int=8)) == twins[1].id
+
+
+def test_a_known_fact_chooses_among_names_too_many_to_compare():
+    spellings = [f"So{first}{second} Dara" for first in "aeiourlnmk" for second in "bcdfghjklmnpqrstvwxz"]
+    crowd = [somebody(n, f"{name}{x}", born=1990) for n, (name, x) in enumerate(product(spellings, "aeiou"), 10)]
+    mine = somebody(1, "Soptara", born=2012)
+    assert len(crowd) > CANDIDATES
+    assert index_of(*crowd, mine).find(NameQuery("Sokdara", CENTRE, born=2012))[0].person_id == mine.id
 
 
 def test_people_of_another_centre_change_nothing_at_all():

@@ -1,7 +1,9 @@
 """Logging a call: once, however often it is posted."""
 
 import uuid
+from typing import cast
 
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from helpline.calls import queries
@@ -23,6 +25,8 @@ from helpline.foundation.ids import new_id
 from helpline.foundation.outbox.publisher import publish
 from helpline.people.commands import NewPerson
 from helpline.people.services import add_people
+
+_LOG = upsert(cast("Table", Call.__table__)).on_conflict_do_nothing().returning(Call.number)  # built once
 
 
 def log_call(ctx: Context, command: LogCall) -> Logged:
@@ -49,7 +53,7 @@ def log_call(ctx: Context, command: LogCall) -> Logged:
         **seal_values("calls", command.call_id, told.sealed_values(content)),
     }  # fmt: skip
     # The id decides who was first, also between two postings at one moment: the later one waits, then adds nothing.
-    number = db.session.scalar(upsert(Call).values(values).on_conflict_do_nothing().returning(Call.number))
+    number = db.session.scalar(_LOG, values)
     if number is None:
         return _first_posting(ctx, command.call_id, body)
     people = [*children, *([caller] if caller and caller not in children else [])]

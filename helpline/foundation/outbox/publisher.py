@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import orjson
-from sqlalchemy import insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from helpline.foundation.context import Context
-from helpline.foundation.db import db
+from helpline.foundation.db import add_rows, db
 from helpline.foundation.ids import new_id
 from helpline.foundation.outbox.models import HandledEvent, OutboxEvent
 
@@ -24,11 +23,10 @@ class Event:
 def publish(ctx: Context, event: Event) -> None:
     """Write the event; the relay takes it from there once this unit has committed."""
     payload: dict[str, Any] = orjson.loads(orjson.dumps(asdict(event)))
-    db.session.execute(
-        insert(OutboxEvent).values(
-            id=new_id(), name=event.name, payload=payload, request_id=ctx.request_id, created_at=ctx.now
-        )
-    )
+    row = {
+        "id": new_id(), "name": event.name, "payload": payload, "request_id": ctx.request_id, "created_at": ctx.now,
+    }  # fmt: skip
+    add_rows(OutboxEvent, [row])
 
 
 def first_handling(ctx: Context, event_id: uuid.UUID, handler: str) -> bool:

@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,30 +37,50 @@ class Verification:
     size: int = 0
 
 
-def read_witness(texts: Iterable[bytes]) -> dict[int, Witnessed]:
-    """What a witness's file holds, by number of checkpoint.
+class Held(Mapping[int, Witnessed]):
+    """What a witness holds, by number of checkpoint; a line is read anew when asked for: little stands in memory."""
+
+    def __init__(self, lines: Sequence[bytes], places: Mapping[int, int]) -> None:
+        self._lines, self._places = lines, places
+
+    def __getitem__(self, number: int) -> Witnessed:
+        line = read_line(self._lines[self._places[number]])
+        return Witnessed(line.note, line.leaves)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._places
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def read_witness(texts: Sequence[bytes]) -> Held:
+    """What a witness's file holds; its lines must stay at hand.
 
     Raises Invalid("witness_unreadable" | "witness_forged" | "witness_forked" | "witness_inconsistent", line=…): the
     file contradicts itself or our key, whatever the database says.
     """
-    held: dict[int, Witnessed] = {}
+    places: dict[int, int] = {}
+    held = Held(texts, places)
     before: Checkpoint | None = None
-    for place, text in enumerate(texts, 1):
-        line, stated = _read(text, place)
-        known = held.get(line.number)
-        if known is not None:
-            if known.note != line.note:
-                raise Invalid("witness_forked", line=place, checkpoint=line.number)
+    for place, text in enumerate(texts):
+        line, stated = _read(text, place + 1)
+        if line.number in held:
+            if held[line.number].note != line.note:
+                raise Invalid("witness_forked", line=place + 1, checkpoint=line.number)
             continue  # given twice: the first time was not heard
         if before is not None and before.number + 1 == stated.number:
             grown = verify_consistency(before.size, stated.size, before.root, stated.root, line.proof)
             if not grown or len(line.leaves) != stated.size - before.size:
-                raise Invalid("witness_inconsistent", line=place, checkpoint=line.number)
-        held[line.number], before = Witnessed(line.note, line.leaves), stated
+                raise Invalid("witness_inconsistent", line=place + 1, checkpoint=line.number)
+        places[line.number], before = place, stated
     return held
 
 
-def begin(ctx: Context, witnessed: dict[int, Witnessed]) -> Verification:
+def begin(ctx: Context, witnessed: Mapping[int, Witnessed]) -> Verification:
     """A verification against what a witness holds (nothing: against the stored checkpoints alone)."""
     require(ctx, Permission.AUDIT_SEAL)
     known = Known(queries.count_leaves(), queries.place_of, queries.belongs_at)

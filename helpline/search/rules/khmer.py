@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _COENG, _ROBAT, _RO = "\u17d2", "\u17cc", "\u179a"
 _SILENCED = "\u17cd"
+_SPOKEN_SIGNS = {"\u17c9", "\u17ca", "\u17d0"}
 _UNSEEN = re.compile("[\u17b4\u17b5\u200b\u200c\u200d]")
 _CLUSTER = re.compile("[\u1780-\u17b3][\u17b6-\u17d3\u17dd\u1780-\u17b3]*?(?=(?<!\u17d2)[\u1780-\u17b3]|$)")
 _MARK = re.compile("\u17d2[\u1780-\u17b3]|.")
@@ -28,6 +29,7 @@ class Cluster:
     below: str
     vowel: str
     silent: bool = False  # by ៍ above it: spelt, not spoken
+    signs: str = ""  # ៉, ៊ and ័: spoken, not compared
 
     @property
     def text(self) -> str:
@@ -36,7 +38,12 @@ class Cluster:
 
 def clusters(word: str) -> list[Cluster]:
     """The clusters of a run of Khmer letters, each in one order and without signs. Marks before any letter are lost."""
-    return [_cluster(found[0]) for found in _CLUSTER.finditer(_UNSEEN.sub("", word))]
+    return [_cluster(piece) for piece in pieces(word)]
+
+
+def pieces(word: str) -> list[str]:
+    """The same as they are written: where a word may be cut."""
+    return [found[0] for found in _CLUSTER.finditer(_UNSEEN.sub("", word))]
 
 
 def _cluster(text: str) -> Cluster:
@@ -48,4 +55,5 @@ def _cluster(text: str) -> Cluster:
         vowel = vowel.replace(typed, one)
     after = "".join(mark for mark in marks if "\u17c6" <= mark <= "\u17c8")
     base = _RO + text[0] if _ROBAT in marks else text[0]
-    return Cluster(base, "".join(below), _U_FOR_SHIFTER.sub("", vowel) + after, _SILENCED in marks)
+    signs = "".join(mark for mark in marks if mark in _SPOKEN_SIGNS)
+    return Cluster(base, "".join(below), _U_FOR_SHIFTER.sub("", vowel) + after, _SILENCED in marks, signs)

@@ -1,4 +1,4 @@
-"""What the index keeps of each person, in columns: some 80 bytes a person, and never the name itself."""
+"""What the index keeps of each person, in columns: some 50 bytes a person, and of the name its number alone."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from helpline.search.rules.spelling import MOST_TOKENS
 from helpline.search.vocabulary import IndexedPerson, NameQuery
 
 _NOBODY = -1
@@ -17,7 +16,7 @@ _OTHER_GENDER = -0.15
 _GENDERS = {"female": 1, "male": 2, "other": 3}
 _COLUMNS = {
     "low": np.uint64, "high": np.uint64, "stamp": np.int64, "born": np.int16, "gender": np.int8, "province": np.int32,
-    "centre": np.int32, "team": np.int32, "adder": np.int32, "borne": np.int8,
+    "centre": np.int32, "team": np.int32, "adder": np.int32, "name": np.int32,
 }  # fmt: skip
 _HALF = (1 << 64) - 1
 
@@ -44,7 +43,6 @@ class People:
 
     def __init__(self) -> None:
         self.rows = 0
-        self.tokens = np.full((1024, MOST_TOKENS), _NOBODY, np.int32)
         self._columns = {name: np.zeros(1024, kind) for name, kind in _COLUMNS.items()}
         self._few = _Ids()
         self._gone = 0
@@ -57,37 +55,39 @@ class People:
         rows = self._rows_of(ids)
         return dict(zip(self.ids(rows), self._columns["stamp"][rows].tolist(), strict=True))
 
-    def add(self, person: IndexedPerson, borne: Sequence[int]) -> int:
-        """A row of their own, whose tokens have these numbers. Gives its number."""
+    def add(self, person: IndexedPerson, name: int) -> None:
+        """A row of their own, whose name has this number."""
         row, self.rows = self.rows, self.rows + 1
-        if row == len(self.tokens):
+        if row == len(self._columns["name"]):
             self._grow()
         values = {
             "low": person.id.int & _HALF, "high": person.id.int >> 64, "stamp": person.stamp,
             "born": person.born or 0, "gender": _GENDERS.get(person.gender or "", 0),
             "province": self._few.add(person.province_id), "centre": self._few.add(person.centre_id),
-            "team": self._few.add(person.team_id), "adder": self._few.add(person.added_by), "borne": len(borne),
+            "team": self._few.add(person.team_id), "adder": self._few.add(person.added_by), "name": name,
         }  # fmt: skip
-        for name, value in values.items():
-            self._columns[name][row] = value
-        self.tokens[row, : len(borne)] = borne
-        return row
+        for column, value in values.items():
+            self._columns[column][row] = value
 
     def drop(self, ids: Sequence[uuid.UUID]) -> None:
         """Empty their rows."""
         rows = self._rows_of(ids)
         self._gone += len(rows)
-        self.tokens[rows] = _NOBODY
         for column in self._columns.values():
             column[rows] = 0
+        self._columns["name"][rows] = _NOBODY
 
     def ids(self, rows: Rows) -> list[uuid.UUID]:
         high, low = self._columns["high"][rows].tolist(), self._columns["low"][rows].tolist()
         return [uuid.UUID(int=(left << 64) | right) for left, right in zip(high, low, strict=True)]
 
-    def borne(self, rows: Rows) -> npt.NDArray[np.int8]:
-        """How many tokens each bears."""
-        found: npt.NDArray[np.int8] = self._columns["borne"][rows]
+    def bearing(self, names: npt.NDArray[np.bool_]) -> Rows:
+        """The rows of those whose name is marked; `names` has one place more, unmarked, for rows without anybody."""
+        return np.flatnonzero(names[self._columns["name"][: self.rows]])
+
+    def names(self, rows: Rows) -> npt.NDArray[np.int32]:
+        """The number of each one's name."""
+        found: npt.NDArray[np.int32] = self._columns["name"][rows]
         return found
 
     def within(self, rows: Rows, query: NameQuery) -> Rows:
@@ -131,11 +131,6 @@ class People:
         return same
 
     def _grow(self) -> None:
-        room = 2 * len(self.tokens)
-        grown = np.full((room, MOST_TOKENS), _NOBODY, np.int32)
-        grown[: len(self.tokens)] = self.tokens
-        self.tokens = grown
         self._columns = {
-            name: np.concatenate([column, np.zeros(room - len(column), column.dtype)])
-            for name, column in self._columns.items()
+            name: np.concatenate([column, np.zeros_like(column)]) for name, column in self._columns.items()
         }

@@ -7,9 +7,12 @@ sound keeps classes of consonants and three classes of vowels; a Khmer spelling 
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
 
-from helpline.search.rules.khmer import Cluster, clusters
+from helpline.search.rules.khmer import Cluster, clusters, pieces
+from helpline.search.rules.speaking import khmer_spoken, latin_spoken
 
 MOST_TOKENS = 4  # of a name: more are not compared
 MOST_LETTERS = 40  # of a token
@@ -29,7 +32,9 @@ _KHMER_INITIALS = {
     for letter in letters
 }
 _KHMER_VOWELS = dict.fromkeys("ិីៀេែៃ", "I") | dict.fromkeys("ឹឺុូួើឿោៅ", "O") | {"ា": "A"}
-_LATIN = re.compile("(?P<vowel>(?:[aeiou]|y(?![aeiou]))+)|chh|tch|ch|ng|nh|gn|ny|kh|gh|ck|th|dh|ph|bh|sh|[a-z]")
+_LATIN = re.compile(
+    "(?P<vowel>(?:[aeiou]|y(?![aeiou]))+)|chh|tch|ch|ng|nh|gn|ny(?=[aeiou])|kh|gh|ck|th|dh|ph|bh|sh|[a-z]"
+)
 _LATIN_CONSONANTS = {
     letters: sound
     for sound, each in {
@@ -45,45 +50,62 @@ _SILENT_END = re.compile("(?<=[AIO])[RVHY]+$|(?<=.)H$")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`form`: the letters compared; `sound`: consonant and vowel classes; `bones`: the sound without its vowels."""
+    """`form`: the letters compared; `sound`: its classes of consonants and vowels.
+
+    `spoken`: the finer sound, of signs that the form leaves out too.
+    """
 
     form: str
     sound: str
-
-    @property
-    def bones(self) -> str:
-        return re.sub("[AIO]", "", self.sound)
+    spoken: str = field(default="", compare=False)
+    written: tuple[str, ...] = field(default=(), compare=False, repr=False)  # in Khmer: its clusters, signs and all
 
     def __add__(self, other: "Token") -> "Token":
         """The two written as one: Srey Mom, Sreymom."""
-        return Token(self.form + other.form, _DOUBLED.sub(r"\1", self.sound + other.sound.removeprefix("'")))
+        sound = _DOUBLED.sub(r"\1", self.sound + other.sound.removeprefix("'"))
+        return Token(self.form + other.form, sound, self.spoken + other.spoken)
 
 
-def tokens(name: str) -> tuple[Token, ...]:
-    """The tokens of a name in the order they stand, in whatever scripts; empty where it holds no letter."""
+def tokens(name: str, read: dict[str, Token] | None = None) -> tuple[Token, ...]:
+    """The tokens of a name in the order they stand, in whatever scripts; empty where it holds no letter.
+
+    `read`: words that were read before, to be used and added to; names are made of few.
+    """
+    read = {} if read is None else read
     found = []
     for khmer, other in _RUN.findall(name):
-        token = _khmer(khmer[: 3 * MOST_LETTERS]) if khmer else _latin(other[: 2 * MOST_LETTERS])
-        if token.form:
-            found.append(token)
+        word = khmer or other
+        if word not in read:
+            read[word] = _khmer(khmer[: 3 * MOST_LETTERS]) if khmer else _latin(other[: 2 * MOST_LETTERS])
+        if read[word].form:
+            found.append(read[word])
     return tuple(found[:MOST_TOKENS])
 
 
-def halves(token: Token) -> list[tuple[Token, Token]]:
-    """Each way to read a token as two that were written together."""
-    if token.form[0] >= "\u1780" and token.form[0] <= "\u17dd":
-        return [(_khmer(token.form[:at]), _khmer(token.form[at:])) for at in _starts(token.form)]
-    return [(_latin(token.form[:at]), _latin(token.form[at:])) for at in range(2, len(token.form) - 1)]
-
-
-def _starts(form: str) -> list[int]:
-    """Where a second Khmer word could begin: at a letter, not at a vowel sign."""
-    return [at for at in range(1, len(form)) if form[at] <= "\u17b3" and len(form) - at > 1]
+def parted(token: Token, known: Callable[[Token], bool]) -> list[tuple[Token, ...]]:
+    """Each way to read a token as two or three that were written together, all of them `known`."""
+    letters: Sequence[str] = token.written or token.form
+    make = _khmer if token.written else _latin
+    least = 1 if token.written else 2
+    places = range(least, len(letters) - least + 1)
+    cut = {}
+    for start, end in combinations([0, *places, len(letters)], 2):
+        part = make("".join(letters[start:end]))
+        if part.form and end - start < len(letters) and known(part):
+            cut[start, end] = part
+    found = []
+    for at in range(1, 3):
+        for inner in combinations(places, at):
+            pieces = list(pairwise((0, *inner, len(letters))))
+            if all(piece in cut for piece in pieces):
+                found.append(tuple(cut[piece] for piece in pieces))
+    return found
 
 
 def _khmer(run: str) -> Token:
     found = clusters(run)
-    return Token("".join(cluster.text for cluster in found)[:MOST_LETTERS], _finish("".join(_khmer_sounds(found))))
+    form = "".join(cluster.text for cluster in found)[:MOST_LETTERS]
+    return Token(form, _finish("".join(_khmer_sounds(found))), khmer_spoken(found), tuple(pieces(run)))
 
 
 def _khmer_sounds(found: list[Cluster]) -> list[str]:
@@ -120,7 +142,7 @@ def _latin(run: str) -> Token:
             sounds += ["" if sounds else "'", _latin_vowel(found["vowel"])]
         else:
             sounds.append(_LATIN_CONSONANTS[found[0]])
-    return Token(form, _finish("".join(sounds)))
+    return Token(form, _finish("".join(sounds)), latin_spoken(form))
 
 
 def _latin_vowel(letters: str) -> str:

@@ -129,10 +129,25 @@ def test_a_file_only_grows(sealed, tmp_path):
 def test_a_line_that_a_power_cut_left_half_spoils_no_other(sealed, tmp_path):
     path = tmp_path / "witness.jsonl"
     path.write_bytes(b'{"number": 1, "no')
-    assert read_witness_file(path) == ([], True)
+    texts, torn = read_witness_file(path)
+    assert (list(texts), torn) == ([], True)
     deliver(sealed, FileWitness(path))
     texts, torn = read_witness_file(path)
     assert (len(texts), torn) == (len(numbers(sealed)) + 1, False)
+
+
+def test_a_file_is_read_a_line_at_a_time(sealed, tmp_path):
+    path = tmp_path / "witness.jsonl"
+    deliver(sealed, FileWitness(path))
+    whole = path.read_bytes().splitlines()
+    texts, _torn = read_witness_file(path)
+    assert list(texts) == whole
+    assert (texts[-1], list(texts[1:])) == (whole[-1], whole[1:])
+    held = verifying.read_witness(texts)
+    assert set(held) == set(numbers(sealed))
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        held[1]  # not kept
 
 
 def test_a_file_that_cant_be_written_is_not_given(sealed, tmp_path):
