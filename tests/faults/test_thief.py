@@ -194,7 +194,13 @@ def keep_registers(stack, house, canary, path):
     }  # fmt: skip
     made = page.post(f"{stack.url}{path}/export", data=form, timeout=30)
     assert made.url.endswith(form["export_id"]), made.text
-    bulk = {"csrf_token": csrf, "approval_id": str(new_id()), "what": "calls", "first": "2026-01-01", "last": "2026-01-31"}
+    bulk = {
+        "csrf_token": csrf,
+        "approval_id": str(new_id()),
+        "what": "calls",
+        "first": "2026-01-01",
+        "last": "2026-01-31",
+    }
     page.post(f"{stack.url}/registers/exports/new", data=bulk | {"reason": canary("BulkIn.reason")}, timeout=30)
 
 

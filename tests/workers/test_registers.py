@@ -60,7 +60,10 @@ def test_the_clock_is_told_by_mail_and_inbox_and_leads_to_the_log(app, world, ro
         do(world.supervisor, recording.open_breach, command)
     celery.tasks["registers.remind_breaches"].run()
     celery.tasks["registers.remind_breaches"].run()
-    found = rows("SELECT recipient_id, channel, params FROM messages WHERE template = 'breach_clock' AND centre_id = %s", world.centre.id)
+    found = rows(
+        "SELECT recipient_id, channel, params FROM messages WHERE template = 'breach_clock' AND centre_id = %s",
+        world.centre.id,
+    )
     assert {(user, channel) for user, channel, _ in found} == {
         (user.id, channel) for user in (world.admin, world.supervisor) for channel in ("in_app", "mail")
     }
