@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from flask import Flask, Response
+from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy.engine import make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -78,6 +79,12 @@ APIS = (
 DatabaseRole = Literal["web", "worker", "owner"]
 
 
+class _Cookies(SecureCookieSessionInterface):
+    """Signed with SHA-256; Flask's own still is SHA-1."""
+
+    digest_method = staticmethod(hashlib.sha256)
+
+
 def create_app(settings: Settings | None = None, *, database_role: DatabaseRole = "web") -> Flask:
     """The Flask application, connected as `database_role`. Raises SettingsError where it may not start."""
     settings = settings or load_settings()
@@ -85,6 +92,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     app = Flask(
         __name__, template_folder="web/templates", static_folder="web/static", static_url_path=f"/static/{_digest()}"
     )
+    app.session_interface = _Cookies()
     _configure(app, settings, database_role)
     _connect(app, step_down=database_role == "worker")
     init_i18n(app)
@@ -106,7 +114,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
     ports.portal_link = referral_portal.identify_link
     ports.lock_link = key_locking.identify_link
     ports.factor_choice = factors.choose_factor
-    ports.present_factor = factors.present_factor
+    ports.present_factor = factors.enter
     cli.init_cli(app)
     return app
 
@@ -147,6 +155,8 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
     clock.use_offset_file(settings.clock_offset_path if settings.clock_offset_path.name else None)
     open_keys(settings)
     urls = {"web": settings.database_url, "worker": settings.database_worker_url, "owner": settings.database_owner_url}
+    # Browsers take a cookie of such a name over TLS alone, for this host alone: no neighbour can plant one.
+    prefix = "__Host-" if settings.secure_cookies else ""
     app.extensions["helpline_settings"] = settings
     app.config.update(
         SECRET_KEY=keyring.ring().secret("cookie") if keyring.is_open() else None,
@@ -155,7 +165,8 @@ def _configure(app: Flask, settings: Settings, database_role: DatabaseRole) -> N
             "pool_size": settings.database_pool_size,
             "hide_parameters": True,  # an error's text, which development writes to its log, would quote what was typed
         },
-        SESSION_COOKIE_NAME="helpline",
+        COOKIE_PREFIX=prefix,
+        SESSION_COOKIE_NAME=f"{prefix}helpline",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from helpline.accounts import queries
-from helpline.accounts.commands import Ask, CreateToken, EditUser, InviteUser, SaveCentre, SaveTeam
+from helpline.accounts.commands import Ask, CreateToken, EditUser, InviteUser, SaveCentre, SaveRole, SaveTeam
 from helpline.accounts.schemas import (
     ApprovalDecisionIn,
     ApprovalIn,
@@ -15,6 +15,10 @@ from helpline.accounts.schemas import (
     InvitationIn,
     MeIn,
     MeOut,
+    RoleChangeIn,
+    RoleIn,
+    RoleOut,
+    RolesOut,
     TeamChangeIn,
     TeamIn,
     TeamOut,
@@ -27,7 +31,7 @@ from helpline.accounts.schemas import (
     UsersOut,
     VersionIn,
 )
-from helpline.accounts.services import approvals, house, staff, tokens
+from helpline.accounts.services import approvals, house, roles, staff, tokens
 from helpline.foundation.access.permissions import Permission
 from helpline.foundation.context import Context
 from helpline.foundation.errors import NotFound
@@ -109,7 +113,8 @@ def get_user(user_id: uuid.UUID) -> Any:
 @api.alt_response(409, schema=Problem, description="Changed since that version, or the last administrator")
 def edit_user(change: dict[str, Any], user_id: uuid.UUID) -> Any:
     """Change name, role and teams; it counts from their next request on."""
-    staff.edit_user(acting(), EditUser(user_id=user_id, **change))
+    kept = {"centre_role_id": queries.get_user(user_id).centre_role_id}
+    staff.edit_user(acting(), EditUser(user_id=user_id, **kept | change))
     return _user(user_id)
 
 
@@ -145,6 +150,47 @@ def reactivate_user(change: dict[str, Any], user_id: uuid.UUID) -> Any:
 def invite_again(user_id: uuid.UUID) -> None:
     """Send the invitation once more."""
     staff.invite_once_more(acting(), user_id)
+
+
+@api.route("/roles", methods=["GET"])
+@guard(Permission.USER_READ)
+@api.response(200, RolesOut)
+def list_roles() -> Any:
+    """My centre's own roles, those put aside too."""
+    return {"items": queries.list_roles(_centre_id(acting()), retired=True)}
+
+
+@api.route("/roles", methods=["POST"])
+@guard(Permission.USER_EDIT, fresh=True)
+@api.arguments(RoleIn)
+@api.response(201, RoleOut)
+@api.alt_response(409, schema=Problem, description="The id is in use")
+def create_role(command: SaveRole) -> Any:
+    """Make a role narrower than a built-in one."""
+    return roles.create_role(acting(), command)
+
+
+@api.route("/roles/<uuid:role_id>", methods=["PUT"])
+@guard(Permission.USER_EDIT, fresh=True)
+@api.arguments(RoleChangeIn)
+@api.response(200, RoleOut)
+@api.alt_response(404, schema=Problem, description="No such role here")
+@api.alt_response(409, schema=Problem, description="Changed since that version, or put aside")
+def edit_role(change: dict[str, Any], role_id: uuid.UUID) -> Any:
+    """Replace what a role takes away; it counts from the next request of whoever bears it."""
+    version = change.pop("version")
+    return roles.edit_role(acting(), version, SaveRole(role_id, queries.get_role(role_id).base, **change))
+
+
+@api.route("/roles/<uuid:role_id>/retirement", methods=["POST"])
+@guard(Permission.USER_EDIT, fresh=True)
+@api.arguments(VersionIn)
+@api.response(200, RoleOut)
+@api.alt_response(404, schema=Problem, description="No such role here")
+@api.alt_response(409, schema=Problem, description="Changed since that version, or somebody bears it")
+def retire_role(change: dict[str, Any], role_id: uuid.UUID) -> Any:
+    """Put a role aside that nobody bears."""
+    return roles.retire_role(acting(), role_id, change["version"])
 
 
 @api.route("/teams", methods=["GET"])

@@ -21,6 +21,7 @@ class InviteUser:
     locale: str
     team_ids: tuple[uuid.UUID, ...] = ()
     centre_id: uuid.UUID | None = None  # the keeper's to say; for anybody else it is their own
+    centre_role_id: uuid.UUID | None = None  # a role of the centre's own, narrower than `role`
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,18 @@ class EditUser:
     name: str
     role: Role
     team_ids: tuple[uuid.UUID, ...]
+    centre_role_id: uuid.UUID | None = None  # as in InviteUser; None: the role as it is
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRole:
+    """A role of a centre's own as it shall stand. `scopes` and `fields`: by code, what is less than in `base`."""
+
+    role_id: uuid.UUID
+    base: str
+    names: Mapping[str, str]
+    scopes: Mapping[str, str]
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

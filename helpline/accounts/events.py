@@ -31,6 +31,13 @@ class PasswordResetRequested(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordResetUnmet(Event):
+    """A link was asked for nobody who may have one: written so that asking takes as long, and leads to nothing."""
+
+    name: ClassVar[str] = "accounts.password_reset_unmet"
+
+
+@dataclass(frozen=True, slots=True)
 class UserDeactivated(Event):
     """A member of staff left: what is theirs needs somebody else."""
 

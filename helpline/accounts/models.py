@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     Text,
@@ -69,7 +70,13 @@ class User(Model):
             "role IN ('operator', 'caseworker', 'team_supervisor', 'supervisor', 'admin', 'auditor')", name="role"
         ),
         CheckConstraint("theme IN ('', 'light', 'dark')", name="theme"),
+        ForeignKeyConstraint(
+            ["centre_role_id", "centre_id", "role"],
+            ["centre_roles.id", "centre_roles.centre_id", "centre_roles.base"],
+            name="fk_users_centre_role_id",
+        ),
         Index("ix_users_centre_id_role", "centre_id", "role"),
+        Index("ix_users_centre_role_id", "centre_role_id", postgresql_where=text("centre_role_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -78,12 +85,44 @@ class User(Model):
     login: Mapped[str] = mapped_column(unique=True)
     email: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str]
+    centre_role_id: Mapped[uuid.UUID | None]  # narrower than `role`; the database holds that it is of that base
     status: Mapped[str]
     locale: Mapped[str]
     theme: Mapped[str] = mapped_column(server_default="")
     demo: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class CentreRole(Model):
+    """A role of a centre's own: a built-in one less what is taken away of it. `scopes` and `fields` name only that.
+
+    What they say is met with the base wherever they are read (`foundation.access.powers`): no row of this table gives
+    anything. `version` moves with each change; the audit keeps what it was.
+    """
+
+    __tablename__ = "centre_roles"
+    __table_args__ = (
+        CheckConstraint("base IN ('operator', 'caseworker', 'team_supervisor', 'supervisor', 'auditor')", name="base"),
+        CheckConstraint(
+            "jsonb_typeof(names) = 'object' AND jsonb_typeof(scopes) = 'object' AND jsonb_typeof(fields) = 'object'",
+            name="objects",
+        ),
+        UniqueConstraint("id", "centre_id", "base"),
+        Index("ix_centre_roles_centre_id", "centre_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
+    base: Mapped[str]
+    names: Mapped[dict[str, str]] = mapped_column(JSONB)
+    scopes: Mapped[dict[str, str]] = mapped_column(JSONB)
+    fields: Mapped[dict[str, str]] = mapped_column(JSONB)
+    created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default="1")
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -11,6 +11,7 @@ from helpline.accounts.models import (
     ApiToken,
     Approval,
     Centre,
+    CentreRole,
     Factor,
     RecoveryCode,
     Team,
@@ -115,6 +116,31 @@ def teams_of(user_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[uuid.UUID]
     for member in db.session.scalars(select(TeamMember).where(TeamMember.user_id.in_(user_ids))):
         found[member.user_id].append(member.team_id)
     return found
+
+
+def list_roles(centre_id: uuid.UUID, *, retired: bool = False) -> Sequence[CentreRole]:
+    """A centre's own roles, by what they are made of. `retired`: those put aside too."""
+    statement = select(CentreRole).where(CentreRole.centre_id == centre_id)
+    if not retired:
+        statement = statement.where(CentreRole.retired_at.is_(None))
+    return db.session.scalars(statement.order_by(CentreRole.base, CentreRole.created_at, CentreRole.id)).all()
+
+
+def find_role(role_id: uuid.UUID) -> CentreRole | None:
+    return db.session.get(CentreRole, role_id)
+
+
+def get_role(role_id: uuid.UUID) -> CentreRole:
+    role = find_role(role_id)
+    if role is None:
+        raise NotFound("role", role_id)
+    return role
+
+
+def count_bearers(role_id: uuid.UUID) -> int:
+    """How many of the staff who are not shut out bear this role of the centre's own."""
+    bearing = select(func.count()).where(User.centre_role_id == role_id, User.status != UserStatus.DEACTIVATED)
+    return db.session.scalar(bearing) or 0
 
 
 def users_of_team(team_id: uuid.UUID, role: Role) -> Sequence[User]:

@@ -4,7 +4,6 @@ import functools
 import hmac
 import itertools
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,10 +15,12 @@ from urllib.parse import urlsplit
 import pyotp
 
 from helpline.accounts.vocabulary import ApprovalState, Decision
+from helpline.foundation.letters import PIECE, normal_form
 
 # NIST SP 800-63B-4, 3.1.1.2: where the password is the only factor, and where a second one stands beside it.
 SHORTEST, SHORTEST_BESIDE_FACTOR = 15, 8
 LONGEST = 256
+TYPED = PIECE  # more characters than this, in whatever form of theirs, are no password
 OWN_PART = 8  # what must remain when names and words of the house are taken out
 SEEN_EVERY = timedelta(minutes=1)
 INVITATION_DAYS, RESET_HOURS = 7, 2
@@ -94,7 +95,7 @@ def mail_limits(login: str, address: str) -> dict[str, tuple[int, int]]:
 
 def normal_password(password: str) -> str:
     """The form that is hashed: the same on every keyboard (NIST SP 800-63B-4, 3.1.1.2)."""
-    return unicodedata.normalize("NFKC", password)
+    return normal_form("NFKC", password)
 
 
 def shortest_password(*, second_factor: bool) -> int:
@@ -112,6 +113,8 @@ def password_problem(password: str, words: Iterable[str], *, second_factor: bool
 
     Length, a blocklist and the names of the house: no rules of composition, no rotation (NIST SP 800-63B-4).
     """
+    if len(password) > TYPED:
+        return "password_long"
     plain = normal_password(password).casefold()
     if len(plain) < shortest_password(second_factor=second_factor):
         return "password_short_beside_factor" if second_factor else "password_short"
@@ -164,8 +167,12 @@ def accepted_step(secret: str, code: str, now: datetime, last_step: int | None) 
 
 
 def normal_code(code: str) -> str:
-    """A code as it is compared: digits of any script, without the spaces and dashes that people put in between."""
-    return re.sub(r"[\s-]+", "", unicodedata.normalize("NFKC", code)).casefold().translate(_DIGITS)
+    """A code as it is compared: digits of any script, without the spaces and dashes that people put in between; what is
+    far too long is none.
+    """
+    if len(code) > LONGEST:
+        return ""
+    return re.sub(r"[\s-]+", "", normal_form("NFKC", code)).casefold().translate(_DIGITS)
 
 
 _DIGITS = {zero + n: str(n) for zero in (0x17E0, 0x0660, 0x06F0, 0x0966) for n in range(10)}  # Khmer and others

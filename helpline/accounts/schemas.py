@@ -7,9 +7,10 @@ from marshmallow import fields as f
 from marshmallow import post_load
 from marshmallow.validate import Email, Length, NoneOf, OneOf, Regexp
 
-from helpline.accounts.commands import Ask, CreateToken, InviteUser, SaveCentre, SaveTeam
+from helpline.accounts.commands import Ask, CreateToken, InviteUser, SaveCentre, SaveRole, SaveTeam
 from helpline.accounts.vocabulary import ApprovalKind, Decision
-from helpline.foundation.access.permissions import FieldGroup, Permission, Role
+from helpline.foundation.access.matrix import NARROWED
+from helpline.foundation.access.permissions import FieldAccess, FieldGroup, Permission, Role, Scope
 from helpline.foundation.i18n import LANGUAGES
 from helpline.web.schema import In, Out, RecordOut
 from helpline.web.validation import Range
@@ -29,6 +30,9 @@ class UserIn(In):
     name = f.String(required=True, validate=_NAME)
     role = f.String(required=True, validate=_ROLE)
     team_ids = f.List(f.UUID(), load_default=list, validate=Length(max=100))
+    centre_role_id = f.UUID(
+        allow_none=True, metadata={"description": "A role of the centre's own, narrower than `role`"}
+    )  # fmt: skip
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> Any:
@@ -49,7 +53,7 @@ class InvitationIn(UserIn):
 
 
 class UserChangeIn(UserIn):
-    """Everything as it shall stand, and the version it replaces."""
+    """Everything as it shall stand, and the version it replaces. `centre_role_id`: null takes it; absent, it stays."""
 
     version = f.Integer(required=True, validate=_VERSION)
 
@@ -69,6 +73,7 @@ class UserItemOut(RecordOut):
     id = f.UUID(required=True)
     name = f.String()
     role = f.String()
+    centre_role_id = f.UUID(allow_none=True)
     status = f.String()
     team_ids = f.List(f.UUID())
 
@@ -89,6 +94,61 @@ class UsersOut(Out):
     group = G.DIRECTORY
 
     items = f.List(f.Nested(UserItemOut))
+
+
+class RoleBodyIn(In):
+    """`scopes` and `fields`: by permission and by group of fields, what is less than in the role it is made of."""
+
+    group = G.DIRECTORY
+
+    names = f.Dict(
+        keys=f.String(validate=OneOf(LANGUAGES)), values=f.String(validate=_NAME), required=True,
+        validate=Length(equal=len(LANGUAGES), error=_l("Give it a name in each language.")),
+    )  # fmt: skip
+    scopes = f.Dict(
+        keys=f.String(validate=OneOf(list(Permission))), values=f.String(validate=OneOf(list(Scope))), load_default=dict
+    )  # fmt: skip
+    fields_ = f.Dict(
+        keys=f.String(validate=OneOf(list(G))), values=f.String(validate=OneOf(list(FieldAccess))), load_default=dict,
+        data_key="fields", attribute="fields",
+    )  # fmt: skip
+
+
+class RoleIn(RoleBodyIn):
+    """A role of the centre's own. Mint `role_id` (UUIDv7): posting twice by one id makes one."""
+
+    role_id = f.UUID(required=True)
+    base = f.String(required=True, validate=OneOf(list(NARROWED)))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> SaveRole:
+        return SaveRole(**data)
+
+
+class RoleChangeIn(RoleBodyIn):
+    """Everything as it shall stand, and the version it replaces. What it is made of stays."""
+
+    version = f.Integer(required=True, validate=_VERSION)
+
+
+class RoleOut(Out):
+    """A role of the centre's own: a built-in one (`base`), less what `scopes` and `fields` name."""
+
+    group = G.DIRECTORY
+
+    id = f.UUID(required=True)
+    base = f.String()
+    names = f.Dict(keys=f.String(), values=f.String())
+    scopes = f.Dict(keys=f.String(), values=f.String())
+    fields_ = f.Dict(data_key="fields", attribute="fields", keys=f.String(), values=f.String())
+    retired_at = f.AwareDateTime(allow_none=True)
+    version = f.Integer()
+
+
+class RolesOut(Out):
+    group = G.DIRECTORY
+
+    items = f.List(f.Nested(RoleOut))
 
 
 class TeamBodyIn(In):
@@ -238,6 +298,7 @@ class TokensOut(Out):
 
 class PasswordIn(In):
     group = G.ACCOUNT
+    verbatim = frozenset({"current", "password"})
 
     current = f.String(required=True, validate=Length(max=1000))
     password = f.String(required=True, validate=Length(max=1000))

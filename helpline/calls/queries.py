@@ -26,7 +26,7 @@ from helpline.calls.vocabulary import (
     VersionRow,
     risk_levels,
 )
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.index import phone_index
@@ -222,7 +222,7 @@ def shift(operator_id: uuid.UUID, since: datetime) -> ShiftCounts:
 
 def reach(ctx: Context) -> CallFilter:
     """The actor's own reach as a filter, so that lists use an index; row security stands behind it."""
-    actor, scope = ctx.actor, scope_of(ctx.actor.role, Permission.CALL_READ)
+    actor, scope = ctx.actor, scope_held(ctx.actor, Permission.CALL_READ)
     own = CallFilter(zone=ctx.timezone)
     if scope is Scope.OWN:
         return replace(own, operator_id=actor.id)

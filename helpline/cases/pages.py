@@ -40,7 +40,7 @@ from helpline.cases.schemas import (
 )
 from helpline.cases.services import assigning, closing, opening, working
 from helpline.cases.vocabulary import CASELOAD_WARNING, CaseRow, CaseStep, CloseReason, NoteKind
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import scope_held
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.errors import Invalid
 from helpline.foundation.i18n import format_due, format_when
@@ -147,7 +147,7 @@ def _item(row: CaseRow, now: datetime) -> dict[str, Any]:
 
 
 def _tabs(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    scope = scope_of(acting().actor.role, Permission.CASE_READ)
+    scope = scope_held(acting().actor, Permission.CASE_READ)
     kinds: list[tuple[str, Any, dict[str, Any]]] = [("", _l("Open"), {})]
     if scope in {Scope.TEAM, Scope.CENTRE}:
         kinds.append(("unassigned", _l("Unassigned"), {"unassigned": "true"}))
@@ -334,7 +334,7 @@ def _settled_at(owed: Any) -> dict[str, Any]:
 
 
 def _close_again(problem: Exception | None, case_id: uuid.UUID) -> str:
-    decides = scope_of(acting().actor.role, Permission.CASE_CLOSE) is not Scope.ASSIGNED
+    decides = scope_held(acting().actor, Permission.CASE_CLOSE).reaches(Scope.TEAM)
     obligations = [_settled_at(each) for each in queries.list_obligations(case_id)]
     return _draw(
         "cases/close.html", case_id, problem, reasons=CLOSE_REASONS, obligations=obligations, decides=decides

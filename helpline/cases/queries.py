@@ -27,7 +27,7 @@ from helpline.cases.vocabulary import (
     TimelineRow,
 )
 from helpline.foundation.access import grants
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import scope_held
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
@@ -48,7 +48,7 @@ _PLAIN = [each.name for each in fields(CaseRow) if each.name not in _JOINED]
 
 def reach(ctx: Context) -> CaseFilter:
     """The actor's own reach as a filter, so that lists use an index; row security stands behind it."""
-    actor, scope = ctx.actor, scope_of(ctx.actor.role, Permission.CASE_READ)
+    actor, scope = ctx.actor, scope_held(ctx.actor, Permission.CASE_READ)
     if scope is Scope.OWN:
         return CaseFilter(opened_by=actor.id)
     if scope is Scope.ASSIGNED:

@@ -23,8 +23,7 @@ from helpline.desk import queries, rules
 from helpline.desk.rules import NextCode, WorkList
 from helpline.desk.schemas import CallBriefOut, CaseChildOut
 from helpline.followups.vocabulary import CLOCKS, FollowUpKind, FollowUpRow
-from helpline.foundation.access.engine import holds
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import holds, scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.calendar import day_bounds, local_day
 from helpline.foundation.context import Context
@@ -54,7 +53,7 @@ def call_desk() -> Any:
     """Ready for the next call; `draft` takes a parked one up again. Whoever takes no calls goes to their first page."""
     ctx = acting()
     if not holds(ctx.actor, Permission.CALL_LOG):
-        return redirect(url_for(frame.home_endpoint(ctx.actor.role)), 303)
+        return redirect(url_for(frame.home_endpoint(ctx.actor)), 303)
     draft, logged_id = request.args.get("draft", type=uuid.UUID), request.args.get("logged", type=uuid.UUID)
     if draft is not None:
         return redirect(url_for("calls.write", call_id=draft), 303)
@@ -152,9 +151,9 @@ def _address(item: queries.WorkItem) -> str:
 
 
 def _may(ctx: Context) -> dict[str, bool]:
-    close = scope_of(ctx.actor.role, Permission.CASE_CLOSE)
+    close = scope_held(ctx.actor, Permission.CASE_CLOSE)
     return {
-        "assign": holds(ctx.actor, Permission.CASE_ASSIGN), "update": holds(ctx.actor, Permission.CASE_UPDATE),
+        "assign": holds(ctx.actor, Permission.CASE_ASSIGN), "change": holds(ctx.actor, Permission.CASE_UPDATE),
         "refer": holds(ctx.actor, Permission.REFERRAL_REQUEST), "close": holds(ctx.actor, Permission.CASE_CLOSE),
         "follow_up": holds(ctx.actor, Permission.FOLLOWUP_COMPLETE), "decide": close in {Scope.TEAM, Scope.CENTRE},
     }  # fmt: skip
@@ -176,7 +175,7 @@ def _standing(view: queries.CaseView, may: dict[str, bool]) -> rules.Standing:
         closing_asked=case.closing_requested_at is not None, open_obligations=view.obligations,
         exhausted=sum(row.state == "exhausted" for row in view.referrals),
         followup_due=due.due_at if due else None,
-        may_assign=may["assign"], may_update=may["update"], may_decide=may["decide"], may_close=may["close"],
+        may_assign=may["assign"], may_update=may["change"], may_decide=may["decide"], may_close=may["close"],
     )  # fmt: skip
 
 
@@ -221,7 +220,7 @@ def _button(found: rules.Next, view: queries.CaseView, may: dict[str, bool]) -> 
         NextCode.KEEP_CONTACT: (_("Record contact"), followup),
         NextCode.REOPEN: (_("Take it up again"), url_for("cases.reopen", case_id=case_id)),
     }
-    note = url_for("cases.add_note", case_id=case_id, kind="note") if may["update"] else None
+    note = url_for("cases.add_note", case_id=case_id, kind="note") if may["change"] else None
     return buttons.get(found.code, (_("Write a note"), note))
 
 

@@ -20,7 +20,7 @@ from helpline.desk.rules import WorkList, list_for
 from helpline.followups import queries as followups
 from helpline.followups.models import FollowUp
 from helpline.followups.vocabulary import CLOCKS, FollowUpRow, FollowUpState
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import scope_held
 from helpline.foundation.access.permissions import Permission, Role, Scope
 from helpline.foundation.calendar import day_bounds, local_day
 from helpline.foundation.context import Context
@@ -81,7 +81,7 @@ def get_case_view(
     case = cases.get_case(case_id)
     lines = _with_notes(cases.timeline(case_id, after, kind=kind))
     spoken_of = {uuid.UUID(line.details["caseworker_id"]) for line in lines if "caseworker_id" in line.details}
-    supervises = scope_of(ctx.actor.role, Permission.CASE_READ) in {Scope.TEAM, Scope.CENTRE}
+    supervises = scope_held(ctx.actor, Permission.CASE_READ) in {Scope.TEAM, Scope.CENTRE}
     return CaseView(
         case=case,
         child=_find_child(case.child_person_id),

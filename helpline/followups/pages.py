@@ -22,8 +22,7 @@ from helpline.followups.schemas import (
 )
 from helpline.followups.services import work
 from helpline.followups.vocabulary import WITH_FAMILY, FollowUpRow, ListState, Outcome
-from helpline.foundation.access.engine import holds
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import holds, scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.i18n import current_zone, format_due, format_when
 from helpline.foundation.ids import new_id
@@ -86,7 +85,7 @@ def list_followups() -> str:
             "followups.list_followups", **{k: v for k, v in kept.items() if k != "state"}, state=state.value)}
         for state, label in _TABS
     ]  # fmt: skip
-    wide = scope_of(ctx.actor.role, Permission.FOLLOWUP_READ) in {Scope.TEAM, Scope.CENTRE}
+    wide = scope_held(ctx.actor, Permission.FOLLOWUP_READ) in {Scope.TEAM, Scope.CENTRE}
     return render_template(
         "followups/list.html", followups=[_item(row, ctx.now) for row in shown], older=older, asked=asked, tabs=tabs,
         kept=kept, kinds=list(KINDS.items()), wide=wide, may_complete=holds(ctx.actor, Permission.FOLLOWUP_COMPLETE),

@@ -15,7 +15,7 @@ from helpline.cases.models import Case
 from helpline.cases.vocabulary import CaseStatus
 from helpline.followups.models import FollowUp
 from helpline.followups.vocabulary import FollowUpFilter, FollowUpRow, FollowUpState, ListState, PlanCase
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
@@ -34,7 +34,7 @@ _OF_CASE = ("id", "code", "centre_id", "team_id", "caseworker_id", "assigned_at"
 
 def reach(ctx: Context) -> FollowUpFilter:
     """The actor's own reach as a filter, so that lists use an index; row security stands behind it."""
-    actor, scope = ctx.actor, scope_of(ctx.actor.role, Permission.FOLLOWUP_READ)
+    actor, scope = ctx.actor, scope_held(ctx.actor, Permission.FOLLOWUP_READ)
     within = FollowUpFilter(now=ctx.now, centre_id=actor.centre_id)
     if scope is Scope.OWN:
         return replace(within, opened_by=actor.id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from helpline.foundation.access.powers import Powers
 from helpline.foundation.clock import now
 from helpline.foundation.ids import new_id
 
@@ -35,6 +36,7 @@ class Actor:
     centre_id: uuid.UUID | None = None
     team_ids: tuple[uuid.UUID, ...] = ()
     permissions: frozenset[str] | None = None  # an API token's scopes; None: all the role holds
+    narrowed: Powers | None = None  # a role of the centre's own, narrower than `role`; None: the role as it is
 
 
 @dataclass(frozen=True, slots=True)

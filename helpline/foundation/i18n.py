@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from flask import Flask, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale, gettext, ngettext
 
 from helpline.foundation.calendar import local_day
@@ -58,7 +58,10 @@ def select_locale() -> str:
     wishes = [ctx.locale] if ctx is not None else []
     if has_request_context():
         wishes.append(g.get("locale", ""))
-        wishes += [request.cookies.get(COOKIE, ""), request.accept_languages.best_match(LANGUAGES) or ""]
+        wishes += [
+            request.cookies.get(current_app.config.get("COOKIE_PREFIX", "") + COOKIE, ""),
+            request.accept_languages.best_match(LANGUAGES) or "",
+        ]
     return next((wish for wish in wishes if wish in LANGUAGES), LANGUAGES[0])
 
 

@@ -51,7 +51,7 @@ def list_imports(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @api.post("/imports")
-@guard(Permission.CALL_IMPORT)
+@guard(Permission.CALL_IMPORT, files=True)
 @api.arguments(UploadFile, location="files")
 @api.response(201, ImportOut)
 def upload(files: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
@@ -89,10 +90,14 @@ def settle(alert_id: uuid.UUID) -> Response:
 def matrix() -> str:
     """Who may do what, how far, and which fields they see."""
     rows = MatrixRow(many=True).dump(reading.read_matrix(acting()))
-    people = [row for row in rows if row["role"] in set(Role)]
+    own = [row for row in rows if row["names"]]
+    people = [row for row in rows if row["role"] in set(Role) and not row["names"]]
     machines = [row for row in rows if row["role"] not in set(Role)]
+    groups = {_("People"): people, _("Roles of the centre"): own, _("The service itself"): machines}
+    shown = {title: each for title, each in groups.items() if each}
     return render_template(
-        "oversight/matrix.html", groups=(people, machines), roles=_roles(), permissions=list(Permission),
+        "oversight/matrix.html", groups=list(shown.values()), titles=list(shown), roles=_roles(),
+        built_in={row["role"]: row for row in rows if not row["names"]}, permissions=list(Permission),
         field_groups=list(FieldGroup),
     )  # fmt: skip
 

@@ -125,6 +125,10 @@ class MatrixRow(Out):
     group = FieldGroup.STATISTICS
 
     role = f.String(required=True)
+    names = f.Dict(
+        keys=f.String(), values=f.String(), allow_none=True,
+        metadata={"description": "Of a role of the centre's own, made of `role`; null for the role itself"},
+    )  # fmt: skip
     permissions = f.Dict(keys=f.String(), values=f.String(), metadata={"description": "Permission to scope"})
     fields_ = f.Dict(
         data_key="fields", attribute="fields", keys=f.String(), values=f.String(),

@@ -77,7 +77,7 @@ class SeerOut(Out):
     until_at = f.AwareDateTime(allow_none=True)
 
 
-class ShutOut(Out):
+class ShutOut(RecordOut):
     """To whom the case is closed; shown to whoever may close it alone."""
 
     group = G.CASE_ADMINISTRATION
@@ -86,7 +86,7 @@ class ShutOut(Out):
     name = f.String()
     names = f.Dict(allow_none=True)
     role = f.String()
-    kind = f.String()
+    kind_ = f.String(data_key="kind", attribute="kind")
     relation = f.String(allow_none=True)
     since = f.AwareDateTime()
     reason = f.String(allow_none=True, metadata=STORY)

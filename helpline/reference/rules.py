@@ -18,6 +18,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from helpline.foundation.errors import NotFound
+from helpline.foundation.letters import normal_form
 
 DATA = Path(__file__).parent / "data"
 # Fixed for ever: a place's key derives from it, in every installation.
@@ -252,7 +253,7 @@ def search_key(text: str) -> str:
     Latin: no case, diacritics, punctuation or spaces. Khmer: marks in one canonical order (SIL's: base, robat, coeng,
     shifter, vowel, signs), then without the marks that spellings vary in. Digits of any script become ASCII.
     """
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold().translate(_FOLDED)
+    folded = normal_form("NFKD", normal_form("NFKD", text).casefold()).casefold().translate(_FOLDED)
     kept = "".join(_plain(char) for char in folded)
     return _SYLLABLE.sub(_canonical_syllable, kept).translate(_DROPPED)
 

@@ -18,6 +18,8 @@ from helpline.agencies.queries import Offer
 from helpline.cases.models import Case
 from helpline.cases.vocabulary import RoutingCase
 from helpline.foundation.access import grants
+from helpline.foundation.access.engine import scope_held
+from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.access.rows import ticket
 from helpline.foundation.context import Context
 from helpline.foundation.crypto.sealed import unseal_row
@@ -243,7 +245,7 @@ def count_referrals(ctx: Context, asked: Mapping[str, Any]) -> int:
 
 def _conditions(ctx: Context, asked: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     conditions = [Referral.centre_id == ctx.actor.centre_id]
-    if ctx.actor.team_ids and ctx.actor.role == "team_supervisor":
+    if ctx.actor.team_ids and scope_held(ctx.actor, Permission.REFERRAL_READ) is Scope.TEAM:
         conditions.append(Case.team_id.in_(ctx.actor.team_ids))
     if asked["team_id"] is not None:
         conditions.append(Case.team_id == asked["team_id"])

@@ -85,7 +85,7 @@ class ReferralQuery(In):
     after = f.String(load_default=None, allow_none=True, validate=Length(max=64))
 
 
-class AskOut(Out):
+class AskOut(RecordOut):
     """One asking of one agency. `why`: the reasons in words; `reasons`: the same as codes."""
 
     group = G.CASE_ADMINISTRATION

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased, undefer_group
 from helpline.accounts.models import Centre
 from helpline.calls.models import Call, CallChild
 from helpline.cases.models import Case
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
@@ -82,7 +82,7 @@ def region_of(centre_id: uuid.UUID) -> str:
 
 def reach(ctx: Context) -> Reach | None:
     """Whom the actor may meet, so that people out of sight take no place among the candidates; None: the centre."""
-    actor, scope = ctx.actor, scope_of(ctx.actor.role, Permission.PERSON_SEARCH)
+    actor, scope = ctx.actor, scope_held(ctx.actor, Permission.PERSON_SEARCH)
     if scope is Scope.CENTRE:
         return None
     ways = [Case.opened_by == actor.id, Case.caseworker_id == actor.id, Case.id == any_(func.app.granted("case"))]

@@ -1,7 +1,7 @@
 """Ports through which the door learns who knocks. `app.py` wires them to the slices that keep the credentials."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -41,6 +41,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
     token: str = field(repr=False, default="")  # what the browser's session cookie carries; empty for API tokens
     session_id: uuid.UUID | None = None
     name: str = ""
+    role_names: Mapping[str, str] = field(default_factory=dict)  # of a role of the centre's own, by language
     locale: str = "en"
     timezone: str = "Asia/Phnom_Penh"
     theme: str = ""
@@ -91,7 +92,7 @@ class Ports:
     """Each takes what was presented and gives who it is, or None. All run inside the request's unit of work.
 
     `factor_choice(ctx, session_id, origin)`: how this session's owner can present a factor; `present_factor(ctx,
-    session_id, presented)`: whether that was it.
+    session_id, presented)`: the token of the session that goes on in place of this one if that was it, else None.
     """
 
     session: Identify = lambda _token: None
@@ -99,7 +100,7 @@ class Ports:
     portal_link: Identify = lambda _token: None
     lock_link: Identify = lambda _token: None
     factor_choice: Callable[[Context, uuid.UUID, str], FactorChoice] = lambda *_: FactorChoice()
-    present_factor: Callable[[Context, uuid.UUID, Presented], bool] = lambda *_: False
+    present_factor: Callable[[Context, uuid.UUID, Presented], str | None] = lambda *_: None
 
 
 ports = Ports()

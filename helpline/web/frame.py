@@ -11,7 +11,7 @@ from flask_wtf.csrf import generate_csrf
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission, Role
 from helpline.foundation.clock import now
-from helpline.foundation.context import current_context
+from helpline.foundation.context import Actor, current_context
 from helpline.foundation.crypto import keyring
 from helpline.foundation.i18n import format_length, format_when
 from helpline.web.credentials import SignedIn
@@ -20,23 +20,23 @@ from helpline.web.guard import signed_in
 LOCALES = (("en", "English"), ("km", "ខ្មែរ"))
 
 _RAIL = {
-    "call": ("desk.call_desk", _l("Call"), "call"),
-    "work": ("desk.my_work", _l("My work"), "work"),
-    "cases": ("cases.list_cases", _l("Cases"), "cases"),
-    "figures": ("dashboards.figures", _l("Figures"), "figures"),
-    "agencies": ("agencies.list_agencies", _l("Agencies"), "agencies"),
-    "inbox": ("notifications.inbox", _l("Inbox"), "inbox"),
-    "calls": ("calls.list_calls", _l("Calls"), "calls"),
-    "imports": ("imports.list_imports", _l("Old logs"), "imports"),
-    "people": ("accounts.list_users", _l("Staff"), "people"),
-    "approvals": ("accounts.list_approvals", _l("Approvals"), "people"),
-    "centre": ("accounts.centre", _l("Centre"), "centre"),
-    "audit": ("oversight.audit", _l("Audit"), "audit"),
-    "alerts": ("oversight.alerts", _l("Alerts"), "find"),
-    "matrix": ("oversight.matrix", _l("Matrix"), "matrix"),
-    "keys": ("keys.keys", _l("Keys"), "settings"),
-    "overrides": ("privacy.list_overrides", _l("Overrides"), "audit"),
-    "registers": ("registers.front", _l("Registers"), "documents"),
+    "call": ("desk.call_desk", _l("Call"), "call", Permission.CALL_LOG),
+    "work": ("desk.my_work", _l("My work"), "work", Permission.CASE_READ),
+    "cases": ("cases.list_cases", _l("Cases"), "cases", Permission.CASE_READ),
+    "figures": ("dashboards.figures", _l("Figures"), "figures", Permission.FIGURES_READ),
+    "agencies": ("agencies.list_agencies", _l("Agencies"), "agencies", Permission.AGENCY_READ),
+    "inbox": ("notifications.inbox", _l("Inbox"), "inbox", Permission.MESSAGE_READ),
+    "calls": ("calls.list_calls", _l("Calls"), "calls", Permission.CALL_READ),
+    "imports": ("imports.list_imports", _l("Old logs"), "imports", Permission.CALL_IMPORT),
+    "people": ("accounts.list_users", _l("Staff"), "people", Permission.USER_EDIT),
+    "approvals": ("accounts.list_approvals", _l("Approvals"), "people", Permission.APPROVAL_READ),
+    "centre": ("accounts.centre", _l("Centre"), "centre", Permission.CENTRE_EDIT),
+    "audit": ("oversight.audit", _l("Audit"), "audit", Permission.AUDIT_READ),
+    "alerts": ("oversight.alerts", _l("Alerts"), "find", Permission.ALERT_READ),
+    "matrix": ("oversight.matrix", _l("Matrix"), "matrix", Permission.MATRIX_READ),
+    "keys": ("keys.keys", _l("Keys"), "settings", Permission.KEYS_ROTATE),
+    "overrides": ("privacy.list_overrides", _l("Overrides"), "audit", Permission.GLASS_READ),
+    "registers": ("registers.front", _l("Registers"), "documents", Permission.PROCESSING_READ),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
@@ -79,15 +79,20 @@ class RailEntry:
     current: bool
 
 
-def home_endpoint(role: str) -> str:
-    """The page a role starts on."""
-    return str(_RAIL[_RAILS[Role(role)][0]][0])
+def home_endpoint(actor: Actor) -> str:
+    """The page somebody starts on: the first of their rail, or their own account where none is left."""
+    return next((_RAIL[key][0] for key in _entries(actor)), "accounts.account")
 
 
-def _rail(role: str) -> list[RailEntry]:
+def _entries(actor: Actor) -> list[str]:
+    mine = _RAILS.get(Role(actor.role), ()) if actor.role in set(Role) else ()
+    return [key for key in mine if holds(actor, _RAIL[key][3])]
+
+
+def _rail(actor: Actor) -> list[RailEntry]:
     entries = []
-    for key in _RAILS.get(Role(role), ()) if role in set(Role) else ():
-        endpoint, label, icon = _RAIL[key]
+    for key in _entries(actor):
+        endpoint, label, icon, _permission = _RAIL[key]
         if endpoint in current_app.view_functions:
             url = url_for(endpoint)
             within = url != "/" and request.path.startswith(f"{url}/")
@@ -105,13 +110,13 @@ def _frame() -> dict[str, Any]:
     staff = who is not None and who.actor.role in _RAILS  # a partner's link has no session to lock or leave
     app = current_app
     return {
-        "rail": _rail(who.actor.role) if who and who.entered else [],
-        "role_label": str(ROLE_LABELS.get(Role(who.actor.role), "")) if who and who.actor.role in set(Role) else "",
+        "rail": _rail(who.actor) if who and who.entered else [],
+        "role_label": _role_label(who) if who else "",
         "user_name": who.name if who else "",
         "user_id": str(who.actor.id) if who else "",
         "locale": str(app.extensions["helpline_locale"]()),
         "locales": [(code, name, url_for("accounts.set_locale", locale=code)) for code, name in LOCALES],
-        "theme": who.theme if who else request.cookies.get("theme", ""),
+        "theme": who.theme if who else request.cookies.get(app.config["COOKIE_PREFIX"] + "theme", ""),
         "csrf_token": generate_csrf(),
         "idle_seconds": app.config["SESSION_IDLE_SECONDS"] if staff else 0,
         "banner": str(_DEMO) if app.extensions["helpline_settings"].demo else None,
@@ -123,6 +128,11 @@ def _frame() -> dict[str, Any]:
         "find_url": url_for("search.find") if staff and who and holds(who.actor, Permission.PERSON_SEARCH) else None,
         "glass_url": url_for("privacy.break_glass") if who and holds(who.actor, Permission.GLASS_BREAK) else None,
     } | {name: url_for(endpoint) for name, endpoint in _ADDRESSES.items() if staff and endpoint in app.view_functions}
+
+
+def _role_label(who: SignedIn) -> str:
+    locale = str(current_app.extensions["helpline_locale"]())
+    return who.role_names.get(locale) or (str(ROLE_LABELS[Role(who.actor.role)]) if who.actor.role in set(Role) else "")
 
 
 def _override(who: SignedIn) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
-from flask import Flask, Response, abort, current_app, g, make_response, request
+from flask import Flask, Response, abort, current_app, g, make_response, request, session
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from marshmallow import ValidationError
@@ -28,6 +28,7 @@ from helpline.web.step_up import ask_again
 csrf = CSRFProtect()
 login_manager = LoginManager()
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_BODY_BYTES = 2 * 1024 * 1024  # of whatever brings no file
 
 View = Callable[..., Any]
 Retry = Callable[..., Any]
@@ -97,20 +98,31 @@ def _answer(view: View, retry: Retry | None, admit: Admit, kwargs: dict[str, Any
             response = make_response(retry(problem, **kwargs)) if asked is None else asked
             if response.status_code == 200:  # noqa: PLR2004
                 response.status_code = 409 if isinstance(problem, Conflict) else 422
-            return response
+        _give_token()
+        return response
+    _give_token()
     failpoint("web.after_commit")
     return response
 
 
+def _give_token() -> None:
+    """The unit is kept in which the second factor was given again: the browser goes on under a new token."""
+    before, token = g.pop("renewed", (None, None))
+    if token is not None and session.get("_user_id") == before:  # unless the view gave one of its own
+        session["_user_id"] = token
+
+
 def _decorate(
-    view: View, retry: Retry | None, admit: Callable[..., Response | None], mark: str, *, fresh: bool = False
-) -> View:
+    view: View, retry: Retry | None, admit: Callable[..., Response | None], mark: str, *, fresh: bool = False,
+    files: bool = False,
+) -> View:  # fmt: skip
     @functools.wraps(view)
     def guarded(**kwargs: Any) -> Response:
         return _answer(view, retry, lambda visitor: admit(visitor, kwargs), kwargs)
 
     guarded.helpline_guard = mark  # type: ignore[attr-defined]
     guarded.helpline_fresh = fresh  # type: ignore[attr-defined]
+    guarded.helpline_files = files  # type: ignore[attr-defined]
     return guarded
 
 
@@ -130,6 +142,7 @@ def guard(
     locked: bool = False,
     early: FactorState | None = None,
     fresh: bool = False,
+    files: bool = False,
 ) -> Callable[[View], View]:
     """Admit a signed-in actor who holds `permission`.
 
@@ -138,6 +151,7 @@ def guard(
     `early`: also admit a session whose second factor is PENDING, or MISSING (the pages that present one or set one up).
     `fresh`: ask for the second factor unless it was presented within ten minutes, and lose nothing that was posted; an
     API token never passes. Whoever has none is told to set one up, but for the doors that do so (early=MISSING).
+    `files`: a file may come along, as large as the settings say; else a body ends at two megabytes.
     """
 
     def admit(visitor: Context, _kwargs: dict[str, Any]) -> Response | None:
@@ -156,7 +170,7 @@ def guard(
         first = by_browser and early is FactorState.MISSING and who.factor is not FactorState.GIVEN
         return _fresh(ctx, who) if fresh and not first else None
 
-    return lambda view: _decorate(view, retry, admit, permission.value, fresh=fresh)
+    return lambda view: _decorate(view, retry, admit, permission.value, fresh=fresh, files=files)
 
 
 def public(*, retry: Retry | None = None) -> Callable[[View], View]:
@@ -228,3 +242,5 @@ def init_guard(app: Flask) -> None:
         view = app.view_functions.get(request.endpoint or "")
         if view is not None and not hasattr(view, "helpline_guard"):
             abort(403)
+        if not getattr(view, "helpline_files", False):
+            request.max_content_length = _BODY_BYTES

@@ -7,6 +7,8 @@ CSP = (
     "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 
+_FOUND = {200, 206, 304}
+
 
 def init_headers(app: Flask, *, tls: bool) -> None:
     @app.after_request
@@ -20,7 +22,7 @@ def init_headers(app: Flask, *, tls: bool) -> None:
         headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
         if tls:
             headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-        if request.endpoint == "static":
+        if request.endpoint == "static" and response.status_code in _FOUND:  # what isn't there is a page with a token
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:
             headers["Cache-Control"] = "no-store"

@@ -1,10 +1,11 @@
 """Asking once more for the second factor before something that matters, losing nothing that was typed.
 
 The page that asks carries what was posted and posts it again, to where it was going, together with the factor: the
-guard takes the factor and lets the request through. Files can't be carried so: a route that takes one isn't fresh.
+guard takes the factor, lets the request through, and gives the browser a new token (`g.renewed`) once all is kept.
+Files can't be carried so: a route that takes one isn't fresh.
 """
 
-from flask import Response, make_response, render_template, request, url_for
+from flask import Response, g, make_response, render_template, request, url_for
 
 from helpline.foundation.context import Context
 from helpline.web.credentials import FactorChoice, FactorState, Presented, SignedIn, ports
@@ -26,7 +27,9 @@ def ask_again(ctx: Context, who: SignedIn) -> Response | None:
     """None if the form brought the factor; else the page that asks for it, or for setting one up."""
     assert who.session_id is not None  # API tokens never come here
     brought = presented()
-    if brought is not None and ports.present_factor(ctx, who.session_id, brought):
+    token = ports.present_factor(ctx, who.session_id, brought) if brought is not None else None
+    if token is not None:
+        g.renewed, g.signed_in = (who.token, token), ports.session(token)
         return None
     has_one = who.factor is FactorState.GIVEN
     choice = ports.factor_choice(ctx, who.session_id, origin()) if has_one else FactorChoice()

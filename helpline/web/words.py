@@ -216,6 +216,11 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "subjects": _l("The child, its family or its lawyer"), "authorities": _l("Authorities"),
         "research": _l("Whoever counts, without names"), "witness": _l("The witness of the audit"),
     },
+    "scope": {
+        "none": _l("taken away"), "own": _l("own"), "assigned": _l("given to them"), "team": _l("their teams"),
+        "centre": _l("the centre"), "all": _l("everywhere"),
+    },
+    "field_access": {"mask": _l("hidden"), "read": _l("reads"), "write": _l("writes")},
     "record": RECORDS,
     "deed": DEEDS,
     "detail": DETAILS,

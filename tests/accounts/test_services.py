@@ -160,11 +160,12 @@ def test_a_session_locks_when_idle_opens_by_password_and_ends_when_old(make_pers
     late = begin + timedelta(minutes=44)
     assert identify(who.token, late, monkeypatch).locked
     with unit_of_work(person.ctx(at=late)) as ctx:
-        assert sessions.unlock(ctx, who.session_id, "wrong") is False
+        assert sessions.unlock(ctx, who.session_id, "wrong") == ""
     with unit_of_work(person.ctx(at=late)) as ctx:
-        assert sessions.unlock(ctx, who.session_id, PASSWORD) is True
-    assert not identify(who.token, late + timedelta(minutes=1), monkeypatch).locked
-    assert identify(who.token, begin + timedelta(hours=12, minutes=1), monkeypatch) is None
+        token = sessions.unlock(ctx, who.session_id, PASSWORD)
+    assert identify(who.token, late, monkeypatch) is None
+    assert not identify(token, late + timedelta(minutes=1), monkeypatch).locked
+    assert identify(token, begin + timedelta(hours=12, minutes=1), monkeypatch) is None
     assert len(entries(look, "session.unlock_refused", who.session_id)) == 1
     assert len(entries(look, "session.unlocked", who.session_id)) == 1
 
@@ -175,7 +176,7 @@ def test_too_many_wrong_unlocks_end_the_session(make_person, monkeypatch):
     who = sign_in(person.login)
     for _ in range(5):
         with unit_of_work(person.ctx()) as ctx:
-            assert sessions.unlock(ctx, who.session_id, "wrong") is False
+            assert sessions.unlock(ctx, who.session_id, "wrong") == ""
     with unit_of_work(person.ctx()) as ctx:
         assert sessions.unlock(ctx, who.session_id, PASSWORD) is None
     assert identify(who.token, now(), monkeypatch) is None

@@ -50,7 +50,7 @@ DOORS = {
         notifications.inbox notifications.open_message notifications.read_all
         api_accounts.get_me api_accounts.change_me api_accounts.list_tokens
         api_accounts.create_token api_accounts.revoke_token api_accounts.get_centre api_accounts.list_teams
-        api_accounts.list_users api_notifications.list_messages api_reference.search_places api_reference.get_place
+        api_accounts.list_users api_accounts.list_roles api_notifications.list_messages api_reference.search_places api_reference.get_place
         api_reference.get_taxonomy api_reference.search_terms""",
     CALL_TAKERS: """
         calls.log_call calls.correction calls.discard calls.void calls.write calls.new_call calls.log_quick
@@ -113,6 +113,8 @@ DOORS = {
         accounts.create_team accounts.list_users accounts.show_user accounts.edit_user accounts.deactivate_user
         keys.keys keys.rotate keys.retire keys.make_link keys.end_link
         accounts.invite_again accounts.reactivate_user accounts.new_user accounts.invite_user
+        accounts.list_roles accounts.new_role accounts.create_role accounts.show_role accounts.edit_role
+        accounts.retire_role api_accounts.create_role api_accounts.edit_role api_accounts.retire_role
         api_accounts.create_team api_accounts.edit_team api_accounts.edit_centre api_accounts.invite_user
         api_accounts.get_user api_accounts.edit_user api_accounts.deactivate_user api_accounts.invite_again
         api_accounts.reactivate_user""",
@@ -248,6 +250,8 @@ FRESH = {
     "accounts.make_recovery_codes", "accounts.remove_factor", "accounts.create_token", "accounts.invite_user",
     "accounts.ask_approval", "accounts.decide_approval", "api_accounts.ask_approval", "api_accounts.decide_approval",
     "accounts.edit_user", "api_accounts.create_token", "api_accounts.invite_user", "api_accounts.edit_user",
+    "accounts.create_role", "accounts.edit_role", "accounts.retire_role", "api_accounts.create_role",
+    "api_accounts.edit_role", "api_accounts.retire_role",
     "imports.rejects", "imports.unknown", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
     "api_privacy.break_glass", "registers.make_export", "registers.download", "registers.ask_bulk", "registers.make_bulk",
 }  # fmt: skip

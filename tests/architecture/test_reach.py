@@ -101,6 +101,7 @@ SHOWS = {
 NO_CASE = [
     "accounts.show_approval",
     "api_accounts.get_approval",
+    "accounts.show_role",
     "accounts.show_team",
     "accounts.show_user",
     "agencies.change_agency",

@@ -57,6 +57,7 @@ NO_CHILD = {
     "audit_pending": set(),
     "call_import_mappings": {"document", "name"},
     "case_counters": set(),
+    "centre_roles": {"base", "fields", "names", "scopes"},
     "centres": {"code", "country", "languages", "name", "phone", "risk_clocks", "timezone"},
     "credentials": {"password_hash"},
     "grants": {"effect", "kind", "reason"},
@@ -195,7 +196,7 @@ EVENTS = sorted(
     key=lambda event: event.name,
 )
 NOBODY_HEARS = {  # kept in the outbox for those who come later; the relay settles them at once
-    "accounts.user_deactivated", "calls.corrected", "calls.logged", "calls.voided", "followups.completed",
+    "accounts.password_reset_unmet", "accounts.user_deactivated", "calls.corrected", "calls.logged", "calls.voided", "followups.completed",
     "followups.escalated", "followups.reminded", "referrals.asked", "referrals.exhausted",
     "referrals.service_recorded", "referrals.withdrawn",
 }  # fmt: skip

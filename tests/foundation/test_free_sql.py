@@ -52,6 +52,7 @@ FUNCTIONS = {  # name: who may call it; the call; what it gives to nobody; what 
     "forget_tries": ("web", "SELECT app.forget_tries('[]', %(ticket)s)", REFUSED, REFUSED),
     "granted": (EACH, "SELECT app.granted('case')", EMPTY, EMPTY),
     "heartbeats": (EACH, "SELECT count(*) < 100 FROM app.heartbeats()", YES, YES),  # names of parts, times
+    "kept": ("web", "SELECT app.kept('glass:break')", YES, YES),  # nothing was taken away of this operator's role
     "keys_locked": (EACH, "SELECT app.keys_locked()", NO, NO),
     "lock_keys": ("web", "SELECT app.lock_keys(now())::text", REFUSED, [("",)]),  # anybody in the house may
     "mark_people_of_call": ("", None, None, None),
@@ -60,9 +61,13 @@ FUNCTIONS = {  # name: who may call it; the call; what it gives to nobody; what 
     "older_person": ("web", "SELECT app.older_person(%(their_child)s)", YES, YES),
     "overridden": ("web", "SELECT app.overridden()", EMPTY, EMPTY),
     "override_of": ("", None, None, None),
+    "own_teams_of": (EACH, "SELECT app.own_teams_of('case')", EMPTY, EMPTY),
     "refuse_rumour": ("", None, None, None),
     "refuse_strangers": ("", None, None, None),
     "records_about": ("web", "SELECT app.records_about(%(my_case)s)", NO_ROW, NO_ROW),
+    # Whoever knows an id learns whether such a role is borne, or put aside: it is no child's.
+    "role_borne": ("web", "SELECT app.role_borne(uuidv7())", NO, NO),
+    "role_retired": ("web", "SELECT app.role_retired(uuidv7())", NONE, NONE),
     "self_of": (EACH, "SELECT app.self_of('call')::text", NONE, [("{me}",)]),
     "set_credential": (
         "web", "SELECT app.set_credential(%(them)s, 1, 'mine', now(), false, %(ticket)s)", REFUSED, REFUSED,
@@ -91,7 +96,7 @@ TABLES = {  # what is true of every row that an operator's context shows; withou
     "call_import_rows": NOTHING,
     "call_imports": NOTHING, "call_terms": OF_CALL, "call_versions": OF_CALL, "calls": "id = %(my_call)s",
     "case_closings": NOTHING, "case_counters": CENTRE, "case_events": OF_CASE, "case_notes": OF_CASE,
-    "case_obligations": OF_CASE, "cases": "id = %(my_case)s", "centres": "id = %(centre)s", "credentials": NOTHING,
+    "case_obligations": OF_CASE, "cases": "id = %(my_case)s", "centre_roles": CENTRE, "centres": "id = %(centre)s", "credentials": NOTHING,
     "factors": MINE, "followups": OF_CASE, "glass_overrides": MINE,
     "grants": "principal_id = %(me)s OR granted_by = %(me)s OR record_id IN (%(my_case)s, %(my_call)s, %(my_child)s)",
     "handled_events": OPEN, "heartbeats": OPEN, "holidays": OPEN, "key_rotations": NOTHING, "key_state": "one",

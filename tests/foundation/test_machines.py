@@ -56,6 +56,7 @@ CELLS = {
     "case_notes": {"rotator": "SU"},
     "case_obligations": {"reminder": "SIU", "router": "SIU"},
     "cases": {"reminder": "SU", "rotator": "SU", "router": "SU"},
+    "centre_roles": {},
     "centres": dict.fromkeys(("importer", "messenger", "notary", "reminder", "router", "watcher"), "S"),
     "compelled_disclosures": {"rotator": "SU"},
     "context_key": {}, "credentials": {},

@@ -78,6 +78,7 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("case_notes", "case_notes_rows"): ("ALL", cases.CASE_NOTES, cases.CASE_NOTES),
     ("case_obligations", "case_obligations_rows"): ("ALL", cases.CASE_OBLIGATIONS, cases.CASE_OBLIGATIONS),
     ("cases", "cases_rows"): ("ALL", cases.CASES, cases.CASES),
+    ("centre_roles", "centre_roles_rows"): ("ALL", accounts.ROLES, accounts.ROLES),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
     ("factors", "factors_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("followups", "followups_rows"): ("ALL", followups.FOLLOWUPS, followups.FOLLOWUPS),
@@ -150,6 +151,7 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "case_notes": (SI, ""),
     "case_obligations": (SIU, ""),
     "cases": (SIU, ""),
+    "centre_roles": (SI, ""),
     "centres": ("SELECT UPDATE", ""),
     "compelled_disclosures": (SI, ""),
     "context_key": ("", ""),
@@ -191,6 +193,7 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("approvals", "helpline_web", "UPDATE"): "decided_at decided_by decision not_before stopped_at stopped_by version",
     ("breaches", "helpline_web", "UPDATE"): "authority_told_at closed_at remind_at subjects_told_at version",
     ("exports", "helpline_web", "UPDATE"): "body_sealed downloaded_at gone_at",
+    ("centre_roles", "helpline_web", "UPDATE"): "fields names retired_at scopes version",
     ("call_children", "helpline_search", "SELECT"): "call_id person_id",
     ("calls", "helpline_search", "SELECT"): "caller_person_id id province_id team_id",
     (

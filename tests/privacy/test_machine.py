@@ -21,6 +21,7 @@ from helpline.cases import queries as case_queries
 from helpline.cases.commands import OpenCase
 from helpline.cases.services import assigning, opening
 from helpline.foundation.access.permissions import Role
+from helpline.foundation.access.powers import narrow
 from helpline.foundation.clock import now
 from helpline.foundation.context import Actor, Channel, Context
 from helpline.foundation.db import db, unit_of_work
@@ -28,7 +29,7 @@ from helpline.foundation.errors import Conflict, NotFound
 from helpline.foundation.ids import new_id
 from helpline.privacy.services import glass
 from helpline.privacy.vocabulary import ClosingKind, Relation
-from tests.factories.accounts import make_user
+from tests.factories.accounts import make_role, make_user
 from tests.factories.cases import make_call, make_world
 from tests.factories.privacy import break_glass, close, lift
 
@@ -36,6 +37,14 @@ FLOOR = ("operator", "caseworker", "team_supervisor")
 NAMES = ("operator", "caseworker", "other_caseworker", "team_supervisor", "supervisor", "second", "admin", "auditor")
 EVERYBODY = [(side, name) for side in ("here", "there") for name in NAMES]
 WHO = st.sampled_from(EVERYBODY)
+# What a role of the centre's own says of reading cases -> what is left to whoever bears it, by the role it is made of;
+# where nothing stands, the word is no step down and takes nothing away.
+NARROWED = {
+    "operator": {"none": "nothing"},
+    "caseworker": {"none": "nothing", "own": "nothing"},
+    "team_supervisor": {"none": "nothing", "own": "made and of their teams", "assigned": "given"},
+    "supervisor": {"none": "nothing", "own": "made", "assigned": "given", "team": "of their teams"},
+}
 
 
 class Model:
@@ -43,6 +52,7 @@ class Model:
 
     def __init__(self):
         self.role, self.teams, self.active = {}, {}, {}
+        self.left = {}  # who -> what a role of the centre's own leaves them of their role's cases
         self.cases = {}  # case -> side, team, opener, caseworker
         self.shut = set()  # (case, who, kind)
         self.glass = {}  # who -> (case, until)
@@ -59,6 +69,13 @@ class Model:
         if role in {"admin", "auditor"}:
             return False
         broken = who in self.glass and self.glass[who][0] == case and at < self.glass[who][1]
+        left = self.left.get(who)
+        if left is not None:
+            given, of_team = broken or caseworker == who, team in self.teams[who]
+            return {
+                "nothing": False, "given": given, "made": given or opener == who, "of their teams": given or of_team,
+                "made and of their teams": given or (opener == who and of_team),
+            }[left]  # fmt: skip
         return broken or {
             "operator": who in (opener, caseworker),
             "caseworker": caseworker == who,
@@ -74,7 +91,7 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
         @initialize()
         def house(self):
             """New people each time in the same two centres; what earlier runs left is out of everybody's count."""
-            self.model, self.at, self.people = Model(), now(), {}
+            self.model, self.at, self.people, self.said = Model(), now(), {}, {}
             for side, name in EVERYBODY:
                 world, role = worlds[side], {"other_caseworker": "caseworker", "second": "supervisor"}.get(name, name)
                 teams = {
@@ -89,7 +106,9 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
         def ctx(self, who):
             """As the door would make it now: role and teams as they stand."""
             user = self.people[who]
-            actor = Actor(user.id, self.model.role[who], user.centre.id, tuple(self.model.teams[who]))
+            role, said = self.model.role[who], self.said.get(who)
+            own = narrow(role, {"scopes": {"case:read": said}}) if said else None
+            actor = Actor(user.id, role, user.centre.id, tuple(self.model.teams[who]), narrowed=own)
             return Context(actor, self.at, new_id(), Channel.PAGE)
 
         def act(self, who, deed, *args):
@@ -102,7 +121,8 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
             fit = [
                 who for who in self.people if who[0] == side and who != but_not and self.model.role[who] == "supervisor"
             ]
-            return next((who for who in fit if self.model.sees(who, case, self.at)), None)
+            whole = [who for who in fit if who not in self.model.left]
+            return next((who for who in whole if self.model.sees(who, case, self.at)), None)
 
         def of(self, data, who):
             cases = [case for case, each in self.model.cases.items() if each["side"] == who[0]]
@@ -112,6 +132,8 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
         def open(self, side, other, shut):
             who = (side, "operator")
             if self.model.role[who] != "operator" or not self.model.active[who] or shut == "operator":
+                return
+            if who in self.model.left:
                 return
             world, user = worlds[side], self.people[who]
             call = make_call(user, place=world.province)
@@ -151,20 +173,26 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
             who=WHO,
             role=st.sampled_from(["operator", "caseworker", "team_supervisor", "supervisor", "auditor"]),
             teams=st.sets(st.booleans()),
+            said=st.sampled_from([None, None, "none", "own", "assigned", "team"]),
         )
-        def change(self, who, role, teams):
-            """Another role, other teams, or both."""
+        def change(self, who, role, teams, said):
+            """Another role, one of the centre's own made of it, other teams, or all of it."""
             admin, world = (who[0], "admin"), worlds[who[0]]
             joined = {world.other_team if other else world.team for other in teams} or {world.team}
             if who == admin or not self.model.active[who]:
                 return
 
+            own = make_role(world.centre, role, scopes={"case:read": said}) if said else None
+
             def edit(ctx):
                 user = staff.queries.get_user(self.people[who].id)
-                staff.edit_user(ctx, EditUser(user.id, user.version, user.name, Role(role), tuple(joined)))
+                staff.edit_user(ctx, EditUser(user.id, user.version, user.name, Role(role), tuple(joined), own))
 
             self.act(admin, edit)
-            self.model.role[who], self.model.teams[who] = role, joined
+            self.model.role[who], self.model.teams[who], self.said[who] = role, joined, said
+            self.model.left.pop(who, None)
+            if left := NARROWED.get(role, {}).get(said):
+                self.model.left[who] = left
 
         @rule(who=WHO)
         def leave_or_return(self, who):
@@ -208,6 +236,8 @@ def test_who_sees_what_is_what_a_plain_model_says(database_urls, in_app):
             case = self.of(data, ("there" if who[0] == "here" else "here", "") if across else who)
             if case is None or self.model.role[who] not in FLOOR or not self.model.active[who]:
                 return
+            if self.model.left.get(who) == "nothing":
+                return  # whoever reads no case takes no emergency access
             before, opens = (
                 self.model.glass.get(who),
                 not across and not any((case, who, kind) in self.model.shut for kind in ("closed_to", "party")),

@@ -4,7 +4,6 @@ import html
 import io
 import json
 import zipfile
-from datetime import timedelta
 
 import psycopg
 import pytest
@@ -14,9 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from helpline.cases.commands import AddNote, Consent, OpenCase
 from helpline.cases.services import opening, working
 from helpline.cases.vocabulary import ConsentAnswer, ConsentBy, NoteKind
-from helpline.foundation.access.permissions import FieldGroup, SystemActor
+from helpline.foundation.access.permissions import FieldGroup
 from helpline.foundation.clock import now
-from helpline.foundation.context import Channel, Context, system_actor
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
@@ -258,24 +256,6 @@ def test_another_centres_child_is_not_there(world, database_urls):
     other = make_world(database_urls["owner"])
     with pytest.raises(NotFound):
         make(world.supervisor, open_case(other))
-
-
-def tick(at):
-    ctx = Context(actor=system_actor(SystemActor.KEEPER), now=at, request_id=new_id(), channel=Channel.WORKER)
-    with unit_of_work(ctx):
-        return exporting.drop_expired(ctx)
-
-
-def test_after_three_days_the_machine_destroys_it(world, case_id, rows):
-    begin = now()
-    export_id = make(world.supervisor, case_id, at=begin)
-    tick(begin + timedelta(days=3) - timedelta(seconds=1))
-    assert rows("SELECT body_sealed IS NULL FROM exports WHERE id = %s", export_id) == [(False,)]
-    tick(begin + timedelta(days=3))
-    assert rows("SELECT body_sealed, downloaded_at FROM exports WHERE id = %s", export_id) == [(None, None)]
-    assert rows(
-        "SELECT count(*) FROM audit_entries WHERE action = 'export.expired' AND %s = ANY (subject_ids)", export_id
-    ) == [(1,)]
 
 
 ATTEMPTS = {

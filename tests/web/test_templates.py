@@ -287,7 +287,7 @@ def test_an_error_says_what_to_do_next_and_nothing_of_the_inside(server: Server,
 
 def test_every_icon_of_the_rail_is_drawn() -> None:
     drawn = set(re.findall(r'id="(\w+)"', (WEB / "static" / "icons.svg").read_text()))
-    assert {icon for _endpoint, _label, icon in _RAIL.values()} <= drawn
+    assert {icon for _endpoint, _label, icon, _permission in _RAIL.values()} <= drawn
 
 
 def test_an_error_page_needs_nothing_but_its_status(server: Server) -> None:

@@ -86,3 +86,5 @@ def test_what_nobody_downloads_is_destroyed(app, world, rows, later):
     later(days=3, minutes=1)
     celery.tasks["registers.drop_exports"].run()
     assert rows(state, command.export_id) == [(True, False)]
+    told = "SELECT count(*) FROM audit_entries WHERE action = 'export.expired' AND %s = ANY (subject_ids)"
+    assert rows(told, command.export_id) == [(1,)]

@@ -14,6 +14,7 @@ from helpline.accounts import rules
 from helpline.accounts.services import factors, passwords, sessions, staff
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.foundation.access.permissions import Permission
+from helpline.foundation.context import Actor
 from helpline.foundation.errors import Invalid, Unauthenticated
 from helpline.foundation.i18n import COOKIE, LANGUAGES
 from helpline.web.credentials import FactorState, SignedIn
@@ -37,9 +38,9 @@ def local_path(address: str | None) -> str | None:
     return address
 
 
-def home(role: str) -> str:
-    """The address of the page a role starts on."""
-    endpoint = home_endpoint(role)
+def home(actor: Actor) -> str:
+    """The address of the page somebody starts on."""
+    endpoint = home_endpoint(actor)
     return url_for(endpoint if endpoint in current_app.view_functions else "accounts.account")
 
 
@@ -74,7 +75,7 @@ def take_session(token: str, *, keep: bool = False) -> None:
 def sign_in() -> str | Response:
     """The way in."""
     if signed_in() is not None:
-        return redirect(local_path(request.args.get("next")) or home(me().actor.role))
+        return redirect(local_path(request.args.get("next")) or home(me().actor))
     return _sign_in_form()
 
 
@@ -98,7 +99,7 @@ def start() -> str | Response | tuple[str, int]:
         sessions.sign_out(ctx, before.session_id)
     session.clear()
     login_user(who, remember=False)
-    return redirect(local_path(form.get("next")) or home(who.actor.role), 303)
+    return redirect(local_path(form.get("next")) or home(who.actor), 303)
 
 
 def _factor_form(after: str | None, *, failed: bool = False) -> str:
@@ -112,7 +113,7 @@ def factor() -> str | Response:
     """The second step of signing in."""
     after = local_path(request.args.get("next"))
     waits = me().factor is FactorState.PENDING
-    return _factor_form(after) if waits else redirect(after or home(me().actor.role))
+    return _factor_form(after) if waits else redirect(after or home(me().actor))
 
 
 @pages.post("/sign-in/factor")
@@ -124,7 +125,7 @@ def give_factor() -> Response | tuple[str, int]:
     if token is None:
         return _factor_form(after, failed=True), 422
     take_session(token)
-    return redirect(after or home(me().actor.role), 303)
+    return redirect(after or home(me().actor), 303)
 
 
 @pages.post("/sign-out")
@@ -149,7 +150,7 @@ def lock() -> Response:
 def unlock() -> str | Response:
     """The page that asks for the password, for who came back by an address or has no script."""
     after = local_path(request.args.get("next"))
-    return _unlock_form(after) if me().locked else redirect(after or home(me().actor.role))
+    return _unlock_form(after) if me().locked else redirect(after or home(me().actor))
 
 
 def _unlock_form(after: str | None, *, failed: bool = False) -> str:
@@ -168,7 +169,8 @@ def open_again() -> Any:
         return redirect(back, 303) if own_page else jsonify(location=back)
     after = local_path(request.form.get("next"))
     if opened:
-        return redirect(after or home(me().actor.role), 303) if own_page else jsonify(csrf_token=generate_csrf())
+        take_session(opened, keep=True)
+        return redirect(after or home(me().actor), 303) if own_page else jsonify(csrf_token=generate_csrf())
     return (_unlock_form(after, failed=True), 422) if own_page else (jsonify(), 403)
 
 
@@ -187,11 +189,17 @@ def set_locale(locale: str) -> Response:
     same = back.netloc == request.host
     path = local_path(back.path + ("?" + back.query if back.query else "")) if same else None
     response = redirect(path or "/")
-    if locale in LANGUAGES:
+    if locale in LANGUAGES and not _asked_by_another_site(same=same):
         _keep(response, COOKIE, locale)
         if signed_in() is not None:
             staff.set_own(acting(), locale=locale)
     return response
+
+
+def _asked_by_another_site(*, same: bool) -> bool:
+    """Whether a page elsewhere led here: this door writes though it only reads by its method, so it hears none."""
+    site = request.headers.get("Sec-Fetch-Site")
+    return site in {"cross-site", "same-site"} or (request.referrer is not None and not same)
 
 
 @pages.post("/theme")
@@ -208,7 +216,7 @@ def set_theme() -> Response:
 
 
 def _keep(response: Response, name: str, value: str) -> None:
-    secure = current_app.config["SESSION_COOKIE_SECURE"]
+    name, secure = current_app.config["COOKIE_PREFIX"] + name, current_app.config["SESSION_COOKIE_SECURE"]
     response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="Lax", secure=secure)
 
 

@@ -77,7 +77,7 @@ def security() -> str:
 @guard(Permission.OWN_ACCOUNT, fresh=True)
 def confirm() -> Response:
     """Go on to the page that asked for the second factor: the guard has taken it."""
-    return redirect(local_path(request.form.get("next")) or home(me().actor.role), 303)
+    return redirect(local_path(request.form.get("next")) or home(me().actor), 303)
 
 
 @pages.get("/account/security/set-up")

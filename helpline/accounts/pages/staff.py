@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from helpline.accounts import queries
 from helpline.accounts.commands import EditUser, SaveTeam
-from helpline.accounts.pages.own import pages
+from helpline.accounts.pages.roles import own_roles, pages
 from helpline.accounts.schemas import (
     STAFF_ROLES,
     CentreIn,
@@ -74,19 +74,40 @@ def _teams() -> list[dict[str, Any]]:
     return items
 
 
-def _roles() -> list[tuple[str, Any]]:
-    return [(role.value, ROLE_LABELS[role]) for role in STAFF_ROLES]
+def _roles(borne: str | None = None) -> list[tuple[str, Any]]:
+    """Every role, and after each the centre's own that are made of it (`<role>/<id>`). `borne`: by whom is edited."""
+    own = [role for role in own_roles(retired=True).values() if role["retired_at"] is None or role["id"] == borne]
+    return [
+        choice
+        for role in STAFF_ROLES
+        for choice in [
+            (role.value, ROLE_LABELS[role]),
+            *(
+                (f"{role}/{each['id']}", f"{ROLE_LABELS[role]}: {each['label']}")
+                for each in own
+                if each["base"] == role
+            ),
+        ]
+    ]
+
+
+def _typed() -> dict[str, Any]:
+    """What was posted, the chosen role as the schema takes it."""
+    typed = posted("team_ids")
+    role, _slash, own = str(typed.pop("role", "")).partition("/")
+    return typed | ({"role": role} if role else {}) | {"centre_role_id": own or None}
 
 
 @pages.get("/staff")
 @guard(Permission.USER_EDIT)
 def list_users() -> str:
     """Everybody who works here."""
-    names = {team["id"]: team["name"] for team in _teams()}
+    names, own = {team["id"]: team["name"] for team in _teams()}, own_roles(retired=True)
     people = UserItemOut(many=True).dump(queries.with_teams(queries.list_users(_centre_id())))
     for person in people:
         person["teams"] = ", ".join(names[team_id] for team_id in person["team_ids"] if team_id in names)
         person["role_label"], person["status_label"] = ROLE_LABELS[person["role"]], STATUSES[person["status"]]
+        person["own_role"] = own.get(person["centre_role_id"])
     people.sort(key=lambda person: person["status"] == UserStatus.DEACTIVATED)
     ctx = acting()
     asked = queries.count_asked(_centre_id(), ctx.actor.id, ctx.now)
@@ -112,7 +133,7 @@ def new_user() -> str:
 @guard(Permission.USER_EDIT, retry=_draw_invitation, fresh=True)
 def invite_user() -> Response:
     """Invite somebody."""
-    command = InvitationIn().load(posted("team_ids"))
+    command = InvitationIn().load(_typed())
     if command.role is Role.ADMIN:
         user = staff.prepare_admin(acting(), command)
         return _ask_for_admin(user.id, "prepared")
@@ -131,7 +152,9 @@ def _draw_user(problem: Exception | None = None, *, user_id: uuid.UUID) -> str:
         raise NotFound("user", user_id)
     person = UserOut().dump(queries.with_teams([user])[0])
     return render_template(
-        "accounts/user.html", person=person, form=refused(problem, "team_ids"), roles=_roles(),
+        "accounts/user.html", person=person, form=refused(problem, "team_ids"),
+        roles=_roles(person["centre_role_id"]),
+        role="/".join(filter(None, (person["role"], person["centre_role_id"]))),
         teams=[(team["id"], team["name"]) for team in _teams() if team["active"] or team["id"] in person["team_ids"]],
         status_label=STATUSES[person["status"]], own=user_id == acting().actor.id,
     )  # fmt: skip
@@ -148,9 +171,10 @@ def show_user(user_id: uuid.UUID) -> str:
 @guard(Permission.USER_EDIT, retry=_draw_user, fresh=True)
 def edit_user(user_id: uuid.UUID) -> Response:
     """Change name, role and teams."""
-    change, former = UserChangeIn().load(posted("team_ids")), Role(queries.get_user(user_id).role)
-    risen = change["role"] is Role.ADMIN and former is not Role.ADMIN
-    staff.edit_user(acting(), EditUser(user_id=user_id, **change | ({"role": former} if risen else {})))
+    change, user = UserChangeIn().load(_typed()), queries.get_user(user_id)
+    former = {"role": Role(user.role), "centre_role_id": user.centre_role_id}
+    risen = change["role"] is Role.ADMIN and former["role"] is not Role.ADMIN
+    staff.edit_user(acting(), EditUser(user_id=user_id, **change | (former if risen else {})))
     if risen:
         return _ask_for_admin(user_id, "saved")
     return redirect(url_for("accounts.list_users", said="saved"), 303)

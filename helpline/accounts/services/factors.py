@@ -59,8 +59,8 @@ def present_factor(ctx: Context, session_id: uuid.UUID, presented: Presented) ->
 
 
 def enter(ctx: Context, session_id: uuid.UUID, presented: Presented) -> str | None:
-    """Complete a sign-in: the token of a new, whole session in place of this one, or None."""
-    return renew_session(ctx, session_id) if present_factor(ctx, session_id, presented) else None
+    """Complete a sign-in, or answer a door that asked again: the token of a session in place of this one, or None."""
+    return renew_session(ctx, session_id, ctx.now) if present_factor(ctx, session_id, presented) else None
 
 
 def _accept_code(ctx: Context, code: str) -> uuid.UUID | None:
@@ -155,7 +155,7 @@ def _added(ctx: Context, session_id: uuid.UUID, factor: Factor, change: FactorCh
     db.session.flush()
     first = len(queries.list_factors(ctx.actor.id)) == 1
     _tell(ctx, "factor.added", change, factor.id)
-    return AddedFactor(renew_session(ctx, session_id), _new_codes(ctx) if first else ())
+    return AddedFactor(renew_session(ctx, session_id, ctx.now), _new_codes(ctx) if first else ())
 
 
 def make_recovery_codes(ctx: Context) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from helpline.accounts import queries, rules
 from helpline.accounts.commands import LinkHolder
-from helpline.accounts.events import PasswordResetRequested, UserInvited
+from helpline.accounts.events import PasswordResetRequested, PasswordResetUnmet, UserInvited
 from helpline.accounts.services.sessions import door, hash_password, own_session, start_session, verify_password
 from helpline.accounts.vocabulary import LinkPurpose, UserStatus
 from helpline.foundation.access.engine import require
@@ -34,13 +34,17 @@ def invite_again(ctx: Context, user_id: uuid.UUID, centre_id: uuid.UUID, version
 
 
 def request_password_reset(ctx: Context, login: str, address: str) -> None:
-    """Send a link to whoever this is. Nothing comes back: the asker learns not even whether there is such a person."""
+    """Send a link to whoever this is. Nothing comes back, and for nobody as much is written: the asker learns not even
+    whether there is such a person.
+    """
     login = login.strip().lower()[:254]
     keys = rules.mail_limits(blind_index("login", login).hex(), blind_index("address", address).hex())
     if not login or not door.counters.count(keys):
         return
     row = queries.find_credential(login)
     if row is None or row.status == UserStatus.DEACTIVATED or row.demo:
+        publish(ctx, PasswordResetUnmet())
+        record(ctx, "user.link_requested", "user")
         return
     if row.status == UserStatus.INVITED:
         invite_again(ctx, row.user_id, row.centre_id, row.version)

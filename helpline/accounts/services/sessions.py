@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from sqlalchemy import Row, text, update
 from helpline.accounts import queries, rules
 from helpline.accounts.models import UserSession
 from helpline.accounts.vocabulary import UserStatus
+from helpline.foundation.access.powers import narrowed
 from helpline.foundation.access.rows import ticket
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.clock import now
@@ -98,6 +99,8 @@ def _nobodys_hash() -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether it is the password. Without a hash it takes as long and is false: who waits learns nothing."""
+    if len(password) > rules.TYPED:
+        password = ""
     try:
         matches = _HASHER.verify(password_hash or _nobodys_hash(), rules.normal_password(password))
     except (VerificationError, InvalidHashError):
@@ -133,21 +136,32 @@ def _may_enter(row: Row[Any]) -> bool:
     return row.status == UserStatus.ACTIVE and enough and (door.limits.demo or not row.demo)
 
 
-def start_session(user_id: uuid.UUID, factor_at: datetime | None = None) -> str:
-    """A new session; its token, for the browser alone. `factor_at`: when the actor, its owner, presented a factor."""
-    token, session_id = secrets.token_urlsafe(32), new_id()
-    values = {"id": session_id, "user_id": user_id, "hash": hash_token(token), "at": now()}
+def start_session(user_id: uuid.UUID, factor_at: datetime | None = None, goes_on: UserSession | None = None) -> str:
+    """A new session; its token, for the browser alone. `factor_at`: when the actor, its owner, presented a factor;
+    `goes_on`: the one of before, just ended, whose age it keeps.
+    """
+    token, session_id, at = secrets.token_urlsafe(32), new_id(), now()
+    values = {
+        "id": session_id,
+        "user_id": user_id,
+        "hash": hash_token(token),
+        "at": goes_on.created_at if goes_on else at,
+    }
     db.session.execute(_START, values | {"ticket": ticket("start_session", *values.values())})
-    if factor_at is not None:
-        db.session.execute(update(UserSession).where(UserSession.id == session_id).values(factor_at=factor_at))
+    if factor_at is not None or goes_on is not None:
+        seen_at = goes_on.ended_at if goes_on else at
+        known = update(UserSession).where(UserSession.id == session_id).values(factor_at=factor_at, seen_at=seen_at)
+        db.session.execute(known)
     return token
 
 
-def renew_session(ctx: Context, session_id: uuid.UUID) -> str:
-    """End this session, in which a factor was just presented, for a new one: a token known before is worth nothing."""
+def renew_session(ctx: Context, session_id: uuid.UUID, factor_at: datetime | None) -> str:
+    """End this session, in which its owner just proved to be there, for one that goes on with a new token: what was
+    known or planted before is worth nothing. `factor_at`: as for `start_session`.
+    """
     session = own_session(ctx, session_id)
     session.ended_at = ctx.now
-    return start_session(ctx.actor.id, ctx.now)
+    return start_session(ctx.actor.id, factor_at, session)
 
 
 def factor_state(role: str, *, has_factor: bool, given: bool) -> FactorState:
@@ -171,11 +185,10 @@ def identify_session(token: str) -> SignedIn | None:
     if state is rules.SessionState.OPEN and at - row.seen_at >= rules.SEEN_EVERY:
         leave = ticket("touch_session", row.token_id, at)
         db.session.execute(_TOUCH, {"id": row.token_id, "at": at, "ticket": leave})
-    actor = Actor(id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids))
     return SignedIn(
-        actor=actor, channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
+        actor=_actor(row), channel=Channel.PAGE, token=token, session_id=row.token_id, name=row.name, locale=row.locale,
         timezone=row.timezone, theme=row.theme, locked=state is rules.SessionState.LOCKED, factor=factor,
-        factor_at=row.factor_at, override=_override(row),
+        factor_at=row.factor_at, override=_override(row), role_names=_role_names(row),
     )  # fmt: skip
 
 
@@ -188,15 +201,23 @@ def identify_token(token: str) -> SignedIn | None:
     if row.seen_at is None or at - row.seen_at >= rules.SEEN_EVERY:
         leave = ticket("touch_api_token", row.token_id, at)
         db.session.execute(_TOUCH_TOKEN, {"id": row.token_id, "at": at, "ticket": leave})
-    actor = Actor(
-        id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids),
-        permissions=frozenset(row.scopes),
-    )  # fmt: skip
+    actor = replace(_actor(row), permissions=frozenset(row.scopes))
     return SignedIn(
         actor=actor, channel=Channel.API, session_id=row.token_id, name=row.name, locale=row.locale,
         timezone=row.timezone, theme=row.theme, factor=factor_state(row.role, has_factor=row.has_factor, given=True),
-        override=_override(row),
+        override=_override(row), role_names=_role_names(row),
     )  # fmt: skip
+
+
+def _actor(row: Row[Any]) -> Actor:
+    return Actor(
+        id=row.user_id, role=row.role, centre_id=row.centre_id, team_ids=tuple(row.team_ids),
+        narrowed=narrowed(row.role, row.own_role) if row.own_role is not None else None,
+    )  # fmt: skip
+
+
+def _role_names(row: Row[Any]) -> dict[str, str]:
+    return dict(row.own_role_names or {})
 
 
 def _override(row: Row[Any]) -> Override | None:
@@ -241,8 +262,8 @@ def lock(ctx: Context, session_id: uuid.UUID) -> None:
         record(ctx, "session.locked", "session", session_id)
 
 
-def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> bool | None:
-    """True: open again. False: not the password. None: too many tries, and the session is over."""
+def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> str | None:
+    """The token of the session that goes on in its place; "": not the password. None: too many tries, it is over."""
     session = own_session(ctx, session_id)
     keys = rules.unlock_limits(session_id.hex)
     if not door.counters.count(keys):
@@ -251,11 +272,10 @@ def unlock(ctx: Context, session_id: uuid.UUID, password: str) -> bool | None:
     row = queries.find_credential_of(ctx.actor.id)
     if not verify_password(row.password_hash if row else None, password):
         record(ctx, "session.unlock_refused", "session", session_id)
-        return False
+        return ""
     door.counters.forget(*keys)
-    session.locked_at, session.seen_at = None, ctx.now
     record(ctx, "session.unlocked", "session", session_id)
-    return True
+    return renew_session(ctx, session_id, session.factor_at)
 
 
 def list_sessions(ctx: Context) -> Sequence[UserSession]:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -10,11 +11,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from helpline.accounts import queries
 from helpline.accounts.commands import EditUser, InviteUser
 from helpline.accounts.events import UserDeactivated, UserInvited
-from helpline.accounts.models import ApiToken, Centre, TeamMember, User, UserSession
+from helpline.accounts.models import ApiToken, Centre, CentreRole, TeamMember, User, UserSession
 from helpline.accounts.services.passwords import invite_again, set_first_password
+from helpline.accounts.services.roles import powers_of_role, role_to_give
 from helpline.accounts.vocabulary import UserStatus
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.permissions import Permission, Role, SystemActor
+from helpline.foundation.access.permissions import Permission, Role, Scope, SystemActor
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
 from helpline.foundation.db import db
@@ -43,7 +45,8 @@ def invite_user(ctx: Context, command: InviteUser) -> UserInvited:
     if command.role is Role.ADMIN and ctx.actor.role != SystemActor.KEEPER:
         raise Invalid("role_needs_two", "role")
     user = _add(ctx, command, UserStatus.INVITED, demo=False)
-    record(ctx, "user.invited", "user", user.id, centre_id=user.centre_id, role=command.role.value)
+    own = _told(own_role=command.centre_role_id)
+    record(ctx, "user.invited", "user", user.id, centre_id=user.centre_id, role=command.role.value, **own)
     return invite_again(ctx, user.id, user.centre_id)
 
 
@@ -53,7 +56,7 @@ def prepare_admin(ctx: Context, command: InviteUser) -> User:
     The invitation leaves when it is approved. Raises as `invite_user`.
     """
     require(ctx, Permission.USER_EDIT)
-    user = _add(ctx, replace(command, role=Role.OPERATOR), UserStatus.DEACTIVATED, demo=False)
+    user = _add(ctx, replace(command, role=Role.OPERATOR, centre_role_id=None), UserStatus.DEACTIVATED, demo=False)
     record(ctx, "user.prepared", "user", user.id, centre_id=user.centre_id)
     return user
 
@@ -71,7 +74,7 @@ def _add(ctx: Context, command: InviteUser, status: UserStatus, *, demo: bool) -
     centre_id = ctx.actor.centre_id or command.centre_id
     if centre_id is None:
         raise Invalid("required", "centre_id")
-    _check_place(centre_id, command.role, command.team_ids)
+    _check_place(centre_id, command.role, command.team_ids, _check_role(command))
     login, email = command.login.lower(), command.email.lower()
     for field, value in (("login", login), ("email", email)):
         found = queries.find_credential(value)
@@ -80,12 +83,13 @@ def _add(ctx: Context, command: InviteUser, status: UserStatus, *, demo: bool) -
     values = {
         "id": command.user_id, "centre_id": centre_id, "name": command.name, "login": login, "email": email,
         "role": command.role.value, "status": status.value, "locale": command.locale, "demo": demo,
-        "created_at": ctx.now,
+        "created_at": ctx.now, "centre_role_id": command.centre_role_id,
     }  # fmt: skip
     added = db.session.execute(upsert(User).values(values).on_conflict_do_nothing().returning(User.id)).first()
     if added is None:
         same = queries.find_user(command.user_id)
-        if same is None or (same.login, same.email, same.role) != (login, email, command.role):
+        fresh = (login, email, command.role, command.centre_role_id)
+        if same is None or (same.login, same.email, same.role, same.centre_role_id) != fresh:
             raise Conflict("id_in_use")
         return same
     _join(command.user_id, command.team_ids)
@@ -110,20 +114,24 @@ def edit_user(ctx: Context, command: EditUser) -> User:
     """
     require(ctx, Permission.USER_EDIT, command.user_id)
     user = _of_centre(ctx, command.user_id, command.version)
-    _check_place(user.centre_id, command.role, command.team_ids)
+    _check_place(user.centre_id, command.role, command.team_ids, _check_role(command, user.centre_role_id))
     if command.role is not Role.ADMIN:
         _keep_an_admin(user)
     if command.role is Role.ADMIN and user.role != Role.ADMIN:
         raise Invalid("role_needs_two", "role")
-    before, teams = user.role, queries.teams_of([user.id])[user.id]
-    changed = {"name": user.name != command.name, "role": before != command.role,
+    before, teams = (user.role, user.centre_role_id), queries.teams_of([user.id])[user.id]
+    changed = {"name": user.name != command.name, "role": before != (command.role, command.centre_role_id),
                "teams": set(teams) != set(command.team_ids)}  # fmt: skip
     if any(changed.values()):
         user.name, user.role, user.version = command.name, command.role.value, user.version + 1
+        user.centre_role_id = command.centre_role_id
         db.session.flush()
         _join(user.id, command.team_ids)
         fields = [name for name, differs in changed.items() if differs]
-        record(ctx, "user.changed", "user", user.id, fields=fields, before=before, role=command.role.value)
+        record(
+            ctx, "user.changed", "user", user.id, fields=fields, before=before[0], role=command.role.value,
+            **_told(own_before=before[1], own_role=command.centre_role_id),
+        )  # fmt: skip
     return user
 
 
@@ -177,13 +185,31 @@ def _of_centre(ctx: Context, user_id: uuid.UUID, version: int | None = None) -> 
     return user
 
 
-def _check_place(centre_id: uuid.UUID, role: Role, team_ids: Collection[uuid.UUID]) -> None:
+def _told(**roles: uuid.UUID | None) -> dict[str, Any]:
+    return {name: role_id for name, role_id in roles.items() if role_id}
+
+
+def _check_role(command: InviteUser | EditUser, borne: uuid.UUID | None = None) -> CentreRole | None:
+    """The role of the centre's own that is given, if any; the one that they bear may stay, put aside or not."""
+    if command.centre_role_id is None:
+        return None
+    if command.centre_role_id == borne:
+        role = queries.get_role(borne)
+        if role.base == command.role:
+            return role
+    return role_to_give(command.centre_role_id, command.role)
+
+
+def _check_place(
+    centre_id: uuid.UUID, role: Role, team_ids: Collection[uuid.UUID], own: CentreRole | None
+) -> None:  # fmt: skip
     if role is Role.PARTNER:
         raise Invalid("role_unfit", "role")
     known = {team.id for team in queries.list_teams(centre_id) if team.active}
     if not set(team_ids) <= known:
         raise Invalid("team_unknown", "team_ids")
-    if role in {Role.TEAM_SUPERVISOR, Role.CASEWORKER} and not team_ids:
+    of_teams = own is not None and Scope.TEAM in powers_of_role(own).scopes.values()
+    if (role in {Role.TEAM_SUPERVISOR, Role.CASEWORKER} or of_teams) and not team_ids:
         raise Invalid("team_needed_for_role", "team_ids")
 
 

@@ -23,7 +23,7 @@ def close_case(ctx: Context, command: CloseCase) -> Case:
     scope = require(ctx, Permission.CASE_CLOSE, command.case_id)
     case = changing.open_for_change(command.case_id, command.version)
     rules.check_closing(case.status, queries.count_obligations(case.id))
-    needs_approval = scope is Scope.ASSIGNED
+    needs_approval = not scope.reaches(Scope.TEAM)
     if needs_approval and case.closing_requested_at is not None:
         raise Conflict("closing_asked")
     note = changing.write_reason(ctx, case, command.note, field="note")
@@ -68,7 +68,7 @@ def reopen_case(ctx: Context, case_id: uuid.UUID, version: int, reason: str) -> 
 
 
 def _asked_to_close(ctx: Context, case_id: uuid.UUID, version: int) -> Case:
-    if require(ctx, Permission.CASE_CLOSE, case_id) is Scope.ASSIGNED:
+    if not require(ctx, Permission.CASE_CLOSE, case_id).reaches(Scope.TEAM):
         raise Forbidden(Permission.CASE_CLOSE, case_id)
     case = changing.open_for_change(case_id, version)
     if case.closing_requested_at is None:

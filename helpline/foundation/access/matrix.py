@@ -120,12 +120,65 @@ FIELDS: Mapping[str, Mapping[FieldGroup, FieldAccess]] = {
     A.KEEPER: {G.DIRECTORY: WRITE, G.CASE_ADMINISTRATION: READ, G.ACCOUNT: WRITE, G.STATISTICS: READ},
 }
 
+# ---- What a centre may take away of a role, to make one of its own ----
+# An administrator is whole or not at all: two people gave the role, and it makes others. A partner has no account.
+NARROWED = (R.OPERATOR, R.CASEWORKER, R.TEAM_SUPERVISOR, R.SUPERVISOR, R.AUDITOR)
+# The steps below "the centre" and "their teams" that the rows know; anything else is kept whole or taken away.
+_OF_RECORDS = {S.CENTRE: (S.TEAM, S.ASSIGNED, S.OWN), S.TEAM: (S.ASSIGNED, S.OWN)}
+STEPS: Mapping[Permission, Mapping[Scope, tuple[Scope, ...]]] = {
+    P.CALL_READ: _OF_RECORDS, P.CASE_READ: _OF_RECORDS, P.GLASS_READ: {S.CENTRE: (S.TEAM,)},
+    P.FIGURES_READ: {S.CENTRE: (S.TEAM,)},
+}  # fmt: skip
+# Nobody does to a record what they can't see: an act reaches no further than the reading it rests on.
+RESTS_ON: Mapping[Permission, tuple[Permission, ...]] = (
+    dict.fromkeys((P.CALL_LOG, P.CALL_CORRECT, P.CALL_VOID), (P.CALL_READ,))
+    | dict.fromkeys((P.CASE_OPEN, P.FIGURES_READ), (P.CALL_READ, P.CASE_READ))
+    | dict.fromkeys(
+        (P.CASE_ASSIGN, P.CASE_UPDATE, P.CASE_CLOSE, P.CASE_RESTRICT, P.GLASS_BREAK, P.REFERRAL_READ,
+         P.REFERRAL_REQUEST, P.FOLLOWUP_READ, P.FOLLOWUP_PLAN, P.FOLLOWUP_COMPLETE, P.PERSON_SEARCH), (P.CASE_READ,),
+    )
+    | {
+        P.GLASS_REVIEW: (P.GLASS_READ,), P.CALL_IMPORT: (P.IMPORT_READ,), P.DELIVERY_RESOLVE: (P.DELIVERY_READ,),
+        P.ALERT_SETTLE: (P.ALERT_READ,), P.AGENCY_EDIT: (P.AGENCY_READ,), P.APPROVAL_ASK: (P.APPROVAL_READ,),
+        P.APPROVAL_DECIDE: (P.APPROVAL_READ,),
+    }
+)  # fmt: skip
+# Emergency access is for cases beyond one's reach: it goes with reading cases, not as far only.
+BEYOND_REACH = frozenset({P.GLASS_BREAK})
+# Whoever reads less than a team's records answers for nobody's.
+LEAST: Mapping[Permission, Scope] = dict.fromkeys(
+    (P.CASE_ASSIGN, P.CASE_RESTRICT, P.FIGURES_READ, P.GLASS_READ, P.GLASS_REVIEW), S.TEAM
+)
+# Whoever is left with what others give them makes no new records: they would not see them.
+MAKES = frozenset({P.CALL_LOG, P.CASE_OPEN})
+_CALL = (G.CHILD_IDENTITY, G.CONTACT, G.LOCATION, G.STORY, G.HEALTH, G.RISK, G.CASE_ADMINISTRATION)
+_TOLD = dict.fromkeys((G.STORY, G.CASE_ADMINISTRATION), WRITE)
+# Fields without which an act can't be done, or by which it would tell what it may not: a search by a name tells names,
+# rows of an old log that were not understood are shown as they stand in it.
+NEEDS: Mapping[Permission, Mapping[FieldGroup, FieldAccess]] = {
+    P.CALL_LOG: dict.fromkeys(_CALL, WRITE), P.CALL_CORRECT: dict.fromkeys(_CALL, WRITE),
+    P.CALL_IMPORT: dict.fromkeys(_CHILD, WRITE), P.IMPORT_READ: dict.fromkeys(_CHILD, READ),
+    P.CASE_OPEN: _TOLD | {G.HEALTH: WRITE}, P.CASE_ASSIGN: {G.CASE_ADMINISTRATION: WRITE},
+    P.REFERRAL_REQUEST: {G.CASE_ADMINISTRATION: WRITE, G.HEALTH: WRITE},
+    P.PERSON_SEARCH: {G.CHILD_IDENTITY: READ, G.CONTACT: READ},
+} | dict.fromkeys(
+    (P.CALL_VOID, P.CASE_UPDATE, P.CASE_CLOSE, P.CASE_RESTRICT, P.GLASS_BREAK, P.GLASS_REVIEW, P.FOLLOWUP_PLAN,
+     P.FOLLOWUP_COMPLETE), _TOLD,
+)  # fmt: skip
+# What everybody keeps: their own account, the emergency lock, the names of colleagues, agencies and places. Referrals
+# and follow-ups are read with their case.
+KEPT = frozenset({*_IN_THE_HOUSE, P.AGENCY_READ, P.REFERRAL_READ, P.FOLLOWUP_READ})
+# How dangerous it is, and the steps of a case, nobody works without; figures, directory and account tell of no child.
+LOWEST: Mapping[FieldGroup, FieldAccess] = {
+    G.RISK: READ, G.CASE_ADMINISTRATION: READ, G.STATISTICS: WRITE, G.DIRECTORY: WRITE, G.ACCOUNT: WRITE,
+}  # fmt: skip
+
 
 def scope_of(role: str, permission: Permission) -> Scope:
-    """How far `permission` reaches for `role`; NONE for an unknown role or an unlisted permission."""
+    """How far `permission` reaches for a built-in role; NONE for an unknown role or an unlisted permission."""
     return PERMISSIONS.get(role, {}).get(permission, Scope.NONE)
 
 
 def field_access(role: str, group: FieldGroup) -> FieldAccess:
-    """What `role` may do with fields of `group`; MASK for anything unlisted."""
+    """What a built-in role may do with fields of `group`; MASK for anything unlisted."""
     return FIELDS.get(role, {}).get(group, FieldAccess.MASK)

@@ -75,6 +75,10 @@ class Scope(StrEnum):
     CENTRE = "centre"
     ALL = "all"
 
+    def reaches(self, other: "Scope") -> bool:
+        """Whether it is at least as wide as the other."""
+        return _WIDTH[self] >= _WIDTH[other]
+
 
 class FieldGroup(StrEnum):
     """Kinds of field, by what reading one would reveal."""
@@ -99,6 +103,14 @@ class FieldAccess(StrEnum):
     MASK = "mask"
     READ = "read"
     WRITE = "write"
+
+    def covers(self, other: "FieldAccess") -> bool:
+        """Whether it lets do at least as much as the other."""
+        return _DEPTH[self] >= _DEPTH[other]
+
+
+_WIDTH = {scope: place for place, scope in enumerate(Scope)}
+_DEPTH = {access: place for place, access in enumerate(FieldAccess)}
 
 
 class Role(StrEnum):

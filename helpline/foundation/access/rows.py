@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from helpline.foundation.access.matrix import PERMISSIONS
+from helpline.foundation.access.engine import powers_of
 from helpline.foundation.access.permissions import MACHINES
 from helpline.foundation.clock import real_now
 from helpline.foundation.context import Context
@@ -30,26 +30,20 @@ def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
     return bytes(b ^ 0x36 for b in padded), bytes(b ^ 0x5C for b in padded)
 
 
-def _reach(role: str) -> dict[str, str]:
-    reads = {p.value.removesuffix(":read"): s.value for p, s in PERMISSIONS.get(role, {}).items()}
-    return {kind: scope for kind, scope in reads.items() if ":" not in kind}
-
-
-_REACH = {role: _reach(role) for role in PERMISSIONS}
-
-
 def signed_context(ctx: Context) -> dict[str, str]:
     """The two settings of a transaction: the statement and its signature (hex)."""
-    actor = ctx.actor
+    actor, powers = ctx.actor, powers_of(ctx.actor)
     statement: dict[str, Any] = {
         "u": str(actor.id),
         "r": actor.role,
         "c": str(actor.centre_id) if actor.centre_id else None,
         "t": [str(team) for team in actor.team_ids],
-        "s": _REACH.get(actor.role, {}),
+        "s": powers.reach,
         "n": ctx.now.timestamp(),
         "x": int((real_now() + LIFETIME).timestamp()),
     }
+    if powers.lost:
+        statement["d"] = powers.lost  # what the role has, and this actor of it has not
     text = orjson.dumps(statement).decode()
     return {"context": text, "signature": _sign(text)}
 
@@ -113,6 +107,8 @@ def visible(  # the one text of a row rule; slices' policy.py call it with their
         ways.append(f"{team} = ANY ((SELECT app.teams_of('{kind}'))::uuid[])")
     if owner:
         ways.append(f"{owner} = (SELECT app.self_of('{kind}'))")
+    if team and owner:  # their own of their teams', where a centre narrowed the one to the other
+        ways.append(f"{team} = ANY ((SELECT app.own_teams_of('{kind}'))::uuid[]) AND {owner} = (SELECT app.actor_id())")
     return f"({' OR '.join(ways)}) AND {record} <> ALL ((SELECT app.denied('{kind}'))::uuid[])"
 
 

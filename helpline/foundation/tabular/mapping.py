@@ -26,6 +26,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from helpline.foundation.errors import Invalid
+from helpline.foundation.letters import normal_form
 
 TYPES = ("text", "integer", "datetime", "date", "choice")
 _KEYS = {"name", "title", "time_zone", "notes", "unknown", "constants", "fields", "flags"}
@@ -185,7 +186,7 @@ def fold(text: str) -> str:
     """A spelling without case, accents, outer and repeated spaces: how headers and values are compared."""
     if text.isascii():
         return " ".join(text.lower().split())
-    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = normal_form("NFKD", text).casefold()
     return " ".join("".join(char for char in plain if not unicodedata.combining(char)).split())
 
 

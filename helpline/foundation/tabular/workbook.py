@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError, fromstring
+from xml.etree.ElementTree import fromstring
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -22,7 +22,7 @@ _UNREADABLE = (
     InvalidFileException,
     zipfile.BadZipFile,
     zlib.error,
-    ParseError,
+    SyntaxError,  # of XML, whichever parser openpyxl finds
     ArithmeticError,
     AttributeError,
     EOFError,

@@ -89,7 +89,7 @@ def _list(problem: Exception | None = None) -> str:
 
 
 @pages.post("/imports")
-@guard(Permission.CALL_IMPORT, retry=_list)
+@guard(Permission.CALL_IMPORT, retry=_list, files=True)
 def upload() -> AnyResponse:
     """Take the file in; a page of its own follows it."""
     file = request.files.get("file")
@@ -242,7 +242,7 @@ def _findings(import_id: uuid.UUID, kind: Found, write: Callable[[TextIO, Iterat
     out.detach()
     file.seek(0)
     headers = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
-    return Response(_pieces(file), mimetype="text/csv; charset=utf-8", headers=headers)
+    return Response(_pieces(file), mimetype="text/csv", headers=headers)
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from helpline.accounts import queries as accounts
+from helpline.accounts.services import roles
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.clock import now, real_now
-from helpline.foundation.context import Actor, Channel, Context, system_context
+from helpline.foundation.context import Channel, Context, system_context
 from helpline.foundation.db import unit_of_work
 from helpline.foundation.errors import Conflict, Invalid, NotFound
 from helpline.foundation.failpoints import failpoint
@@ -170,7 +171,7 @@ def import_file(
         centre = next((c for c in accounts.list_centres() if c.code == command.centre_code), None)
         if person is None or centre is None or person.centre_id != centre.id:
             raise NotFound("user" if person is None else "centre")
-        actor = Actor(id=person.id, role=person.role, centre_id=centre.id)
+        actor = roles.actor_of(person)
 
     def ctx() -> Context:
         return Context(actor=actor, now=now(), request_id=new_id(), channel=Channel.CLI, timezone=centre.timezone)

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm.attributes import set_committed_value
 
+from helpline.accounts.queries import list_roles
+from helpline.accounts.services.roles import powers_of_role
 from helpline.foundation.access.engine import require
-from helpline.foundation.access.matrix import FIELDS, PERMISSIONS, field_access, scope_of
 from helpline.foundation.access.permissions import FieldGroup, Permission
+from helpline.foundation.access.powers import BUILT_IN, Powers
 from helpline.foundation.audit.models import AuditEntry
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.calendar import day_bounds
@@ -67,14 +69,21 @@ def read_standing(ctx: Context, settings: Settings) -> dict[str, Any]:
 
 
 def read_matrix(ctx: Context) -> list[dict[str, Any]]:
-    """Every role with what it may do and which fields it sees: the very tables that the service runs by."""
+    """Every role with what it may do and which fields it sees: the very tables that the service runs by.
+
+    After them the centre's own that somebody can be given, as they are met with what they are made of.
+    """
     require(ctx, Permission.MATRIX_READ)
     record(ctx, "matrix.read", "matrix")
-    return [
-        {
-            "role": str(role),
-            "permissions": {p.value: scope_of(role, p).value for p in Permission},
-            "fields": {group.value: field_access(role, group).value for group in FieldGroup},
-        }
-        for role in dict.fromkeys([*PERMISSIONS, *FIELDS])
+    own = list_roles(ctx.actor.centre_id) if ctx.actor.centre_id else []
+    return [_row(str(role), powers) for role, powers in BUILT_IN.items()] + [
+        _row(role.base, powers_of_role(role), role.names) for role in own
     ]
+
+
+def _row(role: str, powers: Powers, names: dict[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "role": role, "names": names,
+        "permissions": {permission.value: powers.scope(permission).value for permission in Permission},
+        "fields": {group.value: powers.access(group).value for group in FieldGroup},
+    }  # fmt: skip

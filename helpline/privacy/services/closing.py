@@ -11,8 +11,7 @@ from helpline.cases.queries import get_case
 from helpline.cases.rules import check_team
 from helpline.cases.services import assigning
 from helpline.foundation.access import grants
-from helpline.foundation.access.engine import holds, require
-from helpline.foundation.access.matrix import scope_of
+from helpline.foundation.access.engine import holds, require, scope_held
 from helpline.foundation.access.permissions import Permission, Scope
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
@@ -30,7 +29,7 @@ def see_access(ctx: Context, case_id: uuid.UUID) -> tuple[list[Seer], list[Shut]
     """Who sees the case and why, and who is shut out: None for whoever may not manage it. Raises NotFound("case")."""
     require(ctx, Permission.CASE_READ, case_id)
     case = get_case(case_id)
-    scope = scope_of(ctx.actor.role, Permission.CASE_RESTRICT)
+    scope = scope_held(ctx.actor, Permission.CASE_RESTRICT)
     may = holds(ctx.actor, Permission.CASE_RESTRICT) and (
         scope is not Scope.TEAM or case.team_id in ctx.actor.team_ids
     )  # fmt: skip

@@ -17,11 +17,12 @@ from helpline.cases import queries as cases
 from helpline.cases.vocabulary import CaseRow
 from helpline.followups import queries as followups
 from helpline.followups.vocabulary import FollowUpRow
-from helpline.foundation.access.engine import require
+from helpline.foundation.access.engine import may_read, require
 from helpline.foundation.access.permissions import FieldGroup, Permission
 from helpline.foundation.audit.recorder import showed
 from helpline.foundation.calendar import local_day
 from helpline.foundation.context import Context
+from helpline.foundation.errors import Forbidden
 from helpline.people.models import Person
 from helpline.people.queries import people_by_id
 from helpline.referrals import queries as referrals
@@ -31,6 +32,9 @@ from helpline.registers.queries import ledger
 from helpline.registers.vocabulary import Dossier, Held, LedgerLine, Left, Piece, Section, Told, Withheld
 
 G, S, W = FieldGroup, Section, Withheld
+CHILD = (
+    G.CHILD_IDENTITY, G.CONTACT, G.LOCATION, G.STORY, G.ALLEGED_PERPETRATOR, G.HEALTH, G.RISK, G.CASE_ADMINISTRATION,
+)  # fmt: skip
 MOST = 10_000  # lines of one case's timeline
 
 
@@ -51,9 +55,11 @@ class _Pieces:
 def gather(ctx: Context, case_id: uuid.UUID) -> Dossier:
     """Everything about the child of this case that the actor sees: merged persons are one child.
 
-    Raises NotFound("case"). The whole is on record as read.
+    Raises NotFound("case"), Forbidden for a role that may not read all of it. The whole is on record as read.
     """
     require(ctx, Permission.EXPORT_MAKE, case_id)
+    if not all(may_read(ctx.actor, group) for group in CHILD):
+        raise Forbidden(Permission.EXPORT_MAKE.value, case_id)
     case = cases.get_case(case_id)
     ids = queries.ids_of(case.child_person_id)
     held = [_case_and_more(each) for each in ids.cases]

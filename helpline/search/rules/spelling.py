@@ -6,11 +6,11 @@ sound keeps classes of consonants and three classes of vowels; a Khmer spelling 
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
+from helpline.foundation.letters import normal_form
 from helpline.search.rules.khmer import Cluster, clusters, pieces
 from helpline.search.rules.speaking import khmer_spoken, latin_spoken
 
@@ -134,7 +134,7 @@ def _khmer_vowel(vowel: str, *, inherent: bool) -> str:
 
 
 def _latin(run: str) -> Token:
-    folded = unicodedata.normalize("NFKD", run.casefold().translate(_OTHER_LETTERS))
+    folded = normal_form("NFKD", run.casefold().translate(_OTHER_LETTERS))
     form = "".join(letter for letter in folded if letter.isalpha())[:MOST_LETTERS]
     sounds: list[str] = []
     for found in _LATIN.finditer(form):

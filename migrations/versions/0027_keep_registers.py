@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql as pg
 
 from migrations.tools import part_of, rotate, serve, shield, visible
 
-revision = "0025"
-down_revision = "0024"
+revision = "0027"
+down_revision = "0026"
 
 AT = sa.DateTime(timezone=True)
 ROLE = "(SELECT app.actor() ->> 'r')"
