@@ -24,15 +24,16 @@ BREACHES = "centre_id = ANY ((SELECT app.centres_of('breach'))::uuid[])"
 # Who makes an export signs it. A bulk export rests on an approval of theirs that was just used up by it; what is gone is
 # gone, and only who made it downloads it.
 EXPORT_MADE = f"""requested_by = {ME} AND {ROLE} IN ('team_supervisor', 'supervisor') AND gone_at IS NULL
-    AND (kind = 'subject' AND case_ids <> '{{}}' OR EXISTS (
+    AND (SELECT app.kept('export:make')) AND (kind = 'subject' AND case_ids <> '{{}}' OR EXISTS (
         SELECT 1 FROM approvals a WHERE a.id = exports.id AND a.kind = 'bulk_export' AND a.spent_at IS NOT NULL
             AND a.requested_by = {ME}))"""
 EXPORT_GOES = f"gone_at IS NOT NULL AND requested_by = {ME}"
 EXPORT_EXPIRES = "gone_at IS NOT NULL AND downloaded_at IS NULL"
-DISCLOSURE_MADE = f"recorded_by = {ME} AND {ROLE} IN ('operator', 'caseworker', 'team_supervisor', 'supervisor')"
-DEMAND_MADE = f"recorded_by = {ME} AND {RUNS}"
-BREACH_MADE = f"opened_by = {ME} AND {RUNS} AND num_nonnulls(authority_told_at, subjects_told_at, closed_at) = 0"
-ENTRY_MADE = f"""recorded_by = {ME} AND {RUNS} AND EXISTS (
+DISCLOSURE_MADE = f"recorded_by = {ME} AND {ROLE} IN ('operator', 'caseworker', 'team_supervisor', 'supervisor') AND (SELECT app.kept('disclosure:record'))"
+DEMAND_MADE = f"recorded_by = {ME} AND {RUNS} AND (SELECT app.kept('demand:record'))"
+KEEPS_LOG = f"{RUNS} AND (SELECT app.kept('breach:record'))"
+BREACH_MADE = f"opened_by = {ME} AND {KEEPS_LOG} AND num_nonnulls(authority_told_at, subjects_told_at, closed_at) = 0"
+ENTRY_MADE = f"""recorded_by = {ME} AND {KEEPS_LOG} AND EXISTS (
     SELECT 1 FROM breaches b WHERE b.id = breach_id AND b.centre_id = breach_entries.centre_id)"""
 
 OLD_ASKED = f"""requested_by = {ME} AND {RUNS} AND centre_id = (SELECT app.actor_centre())
@@ -278,7 +279,7 @@ def _protect() -> None:
     moves = "authority_told_at, subjects_told_at, closed_at, remind_at, version"
     shield("breaches", BREACHES, web=f"SELECT, INSERT, UPDATE ({moves})")
     _narrow("breaches", "INSERT", BREACH_MADE)
-    _narrow("breaches", "UPDATE", RUNS, "closed_at IS NULL")
+    _narrow("breaches", "UPDATE", KEEPS_LOG, "closed_at IS NULL")
     serve("breaches", "reminder", "SELECT (*), UPDATE (remind_at, version)")
     shield("breach_entries", BREACHES, web="SELECT, INSERT")
     _narrow("breach_entries", "INSERT", ENTRY_MADE)

@@ -170,7 +170,7 @@ NEEDS: Mapping[Permission, Mapping[FieldGroup, FieldAccess]] = {
 KEPT = frozenset({*_IN_THE_HOUSE, P.AGENCY_READ, P.REFERRAL_READ, P.FOLLOWUP_READ})
 # How dangerous it is, and the steps of a case, nobody works without; figures, directory and account tell of no child.
 LOWEST: Mapping[FieldGroup, FieldAccess] = {
-    G.RISK: READ, G.CASE_ADMINISTRATION: READ, G.STATISTICS: WRITE, G.DIRECTORY: WRITE, G.ACCOUNT: WRITE,
+    G.RISK: READ, G.CASE_ADMINISTRATION: READ, G.STATISTICS: WRITE, G.DIRECTORY: WRITE, G.ACCOUNT: WRITE, G.REGISTER: READ,
 }  # fmt: skip
 
 
