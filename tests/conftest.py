@@ -193,10 +193,13 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="session")
 def bed(pytestconfig: pytest.Config) -> TestBed:
-    """The session's servers, started on first use."""
+    """The session's servers, started on first use, and their keys in this process."""
     if BED not in pytestconfig.stash:
         pytestconfig.stash[BED] = _start(pytestconfig.stash[STACK])
-    return pytestconfig.stash[BED]
+    bed = pytestconfig.stash[BED]
+    if not keyring.is_open():  # a worker of xdist finds the servers running
+        keyring.install(keyring.KeyRing.open(Path(bed.folder) / "keys.json"))
+    return bed
 
 
 @pytest.fixture(scope="session")
