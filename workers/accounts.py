@@ -48,15 +48,17 @@ def tell_factor_changed(ctx: Context, payload: dict[str, Any]) -> None:
 @on_event("accounts.tell_approval", SystemActor.MESSENGER)
 def tell_approval(ctx: Context, payload: dict[str, Any]) -> None:
     """Those who may decide hear that something waits for them, who asked what became of it, and whom it is about."""
-    centre_id, subject_id, asker = (uuid.UUID(payload[name]) for name in ("centre_id", "subject_id", "requested_by"))
+    centre_id, asker = (uuid.UUID(payload[name]) for name in ("centre_id", "requested_by"))
+    subject_id = uuid.UUID(payload["subject_id"]) if payload["subject_id"] else None
     state, params = payload["state"], {name: payload[name] for name in ("approval_id", "kind", "state", "not_before")}
     told = {asker: "approval_moved"}
     if state == ApprovalState.ASKED:
         deciders = [user.id for role in (Role.SUPERVISOR, Role.ADMIN) for user in active_of(centre_id, role)]
         told = dict.fromkeys(deciders, "approval_asked")
         told.pop(asker, None)
-    told.pop(subject_id, None)
-    if payload["kind"] == ApprovalKind.FACTOR_RESET and state != ApprovalState.DONE:
+    if subject_id is not None:
+        told.pop(subject_id, None)
+    if subject_id is not None and payload["kind"] == ApprovalKind.FACTOR_RESET and state != ApprovalState.DONE:
         told[subject_id] = "factor_reset"
     for user_id, template in told.items():
         key = f"{template}:{ctx.cause_id}:{user_id}"

@@ -19,6 +19,7 @@ celery.conf.update(
         "workers.oversight",
         "workers.privacy",
         "workers.referrals",
+        "workers.registers",
         "workers.subscriptions",
     ],
     task_default_queue="default",

@@ -64,7 +64,7 @@ class ApprovalMoved(Event):
     approval_id: uuid.UUID
     centre_id: uuid.UUID
     kind: str
-    subject_id: uuid.UUID
+    subject_id: uuid.UUID | None
     requested_by: uuid.UUID
     state: str
     not_before: datetime | None = None

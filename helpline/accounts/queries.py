@@ -243,7 +243,7 @@ def is_asked(kind: ApprovalKind, user_id: uuid.UUID, now: datetime) -> bool:
 
 def count_asked(centre_id: uuid.UUID, but_not: uuid.UUID, now: datetime) -> int:
     """How many wait for somebody's decision, but for those that this person asked for or is meant by."""
-    others = Approval.requested_by != but_not, Approval.subject_id != but_not
+    others = Approval.requested_by != but_not, Approval.subject_id.is_distinct_from(but_not)
     asked = select(func.count()).where(
         Approval.centre_id == centre_id, Approval.decision.is_(None), *_open(now), *others
     )

@@ -5,7 +5,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from marshmallow import fields as f
 from marshmallow import post_load
-from marshmallow.validate import Email, Length, OneOf, Regexp
+from marshmallow.validate import Email, Length, NoneOf, OneOf, Regexp
 
 from helpline.accounts.commands import Ask, CreateToken, InviteUser, SaveCentre, SaveRole, SaveTeam
 from helpline.accounts.vocabulary import ApprovalKind, Decision
@@ -340,7 +340,12 @@ class ApprovalIn(In):
     group = G.ACCOUNT
 
     approval_id = f.UUID(required=True)
-    kind = f.Enum(ApprovalKind, by_value=True, required=True)
+    kind = f.Enum(
+        ApprovalKind,
+        by_value=True,
+        required=True,
+        validate=NoneOf([ApprovalKind.BULK_EXPORT], error=_l("Choose one of the answers offered.")),
+    )
     subject_id = f.UUID(required=True, metadata={"description": "Whom it is about"})
     reason = f.String(required=True, validate=Length(min=1, max=20_000))
 
@@ -364,8 +369,9 @@ class ApprovalItemOut(RecordOut):
     id = f.UUID(required=True)
     what = f.String(metadata={"enum": [kind.value for kind in ApprovalKind]})
     state = f.String()
-    subject_id = f.UUID()
-    subject_name = f.String()
+    subject_id = f.UUID(allow_none=True, metadata={"description": "null: no one of the staff, but records"})
+    subject_name = f.String(allow_none=True)
+    detail = f.Dict(metadata={"description": "Codes and days: which records it is about"})
     requested_by = f.UUID()
     requested_by_name = f.String()
     requested_at = f.AwareDateTime()

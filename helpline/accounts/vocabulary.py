@@ -21,6 +21,7 @@ class ApprovalKind(StrEnum):
 
     ADMIN_ROLE = "admin_role"
     FACTOR_RESET = "factor_reset"
+    BULK_EXPORT = "bulk_export"  # asked for, and done, by the slice that exports
 
 
 class Decision(StrEnum):

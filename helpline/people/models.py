@@ -21,6 +21,11 @@ class Person(Sealed, Model):
         CheckConstraint("age BETWEEN -1 AND 120", name="age"),
         CheckConstraint("language ~ '^[a-z]{2,3}$'", name="language"),
         CheckConstraint("disability IN ('yes', 'no', 'unknown')", name="disability"),
+        Index(
+            "ix_persons_canonical_person_id",
+            "canonical_person_id",
+            postgresql_where=text("canonical_person_id IS NOT NULL"),
+        ),
         Index("ix_persons_changed_in", "changed_in"),
         Index("ix_persons_phone_index", "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
     )

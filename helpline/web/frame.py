@@ -36,6 +36,7 @@ _RAIL = {
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix", Permission.MATRIX_READ),
     "keys": ("keys.keys", _l("Keys"), "settings", Permission.KEYS_ROTATE),
     "overrides": ("privacy.list_overrides", _l("Overrides"), "audit", Permission.GLASS_READ),
+    "registers": ("registers.front", _l("Registers"), "documents", Permission.PROCESSING_READ),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
@@ -52,9 +53,10 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
         "alerts",
         "overrides",
         "approvals",
+        "registers",
     ),
-    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "matrix", "keys"),
-    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "matrix"),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "matrix", "keys", "registers"),
+    Role.AUDITOR: ("audit", "alerts", "overrides", "registers", "approvals", "matrix"),
 }
 _ALSO = {"call": ("calls.write", "calls.log_call"), "cases": ("cases.open_case",)}  # pages of an entry elsewhere
 ROLE_LABELS = {

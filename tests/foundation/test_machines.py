@@ -37,6 +37,8 @@ CELLS = {
     "audit_followers": {"notary": "SIU", "watcher": "SIU"},
     "audit_leaves": {"notary": "SI", "watcher": "S"},
     "audit_pending": {"notary": "SD"},
+    "breach_entries": {"rotator": "SU"},
+    "breaches": {"reminder": "SU", "rotator": "SU"},
     "call_children": {"importer": "I"},
     "call_drafts": {"rotator": "SU"},
     "call_identities": {"importer": "SI"},
@@ -56,7 +58,10 @@ CELLS = {
     "cases": {"reminder": "SU", "rotator": "SU", "router": "SU"},
     "centre_roles": {},
     "centres": dict.fromkeys(("importer", "messenger", "notary", "reminder", "router", "watcher"), "S"),
+    "compelled_disclosures": {"rotator": "SU"},
     "context_key": {}, "credentials": {},
+    "disclosures": {"rotator": "SU"},
+    "exports": {"keeper": "SU", "rotator": "SU"},
     "factors": {"rotator": "SU"},
     "followups": {"reminder": "SIU", "rotator": "SU"},
     "glass_overrides": {"reminder": "SU", "rotator": "SU"},
@@ -109,8 +114,10 @@ UPDATED = {  # (actor, table): columns; `id` alone only locks the row, since a t
         "by_command calls_added error_code finished_at lease leased_until report_sealed rows_known rows_read"
         " rows_rejected rows_repeated rows_total state version"
     ),
+    ("keeper", "exports"): "body_sealed gone_at",
     ("keeper", "heartbeats"): "part seen_at",
     ("messenger", "messages"): "attempts claimed_at due_at error_code sent_at state",
+    ("reminder", "breaches"): "remind_at version",
     ("reminder", "case_obligations"): "settled_at", ("router", "case_obligations"): "settled_at",
     ("reminder", "cases"): "id", ("router", "cases"): "id",
     ("reminder", "followups"): (
@@ -130,6 +137,7 @@ OWN_RULES = {  # of which rows it is true besides that the actor is signed: (see
     ("grants", "messenger"): ("effect = 'deny'", None), ("grants", "reminder"): ("effect = 'deny'", None),
     ("grants", "watcher"): ("effect = 'deny'", None),
     ("grants", "router"): (None, "effect = 'allow' AND reason = 'referral' AND (ended_at IS NOT NULL OR granted_by = {me})"),
+    ("exports", "keeper"): (None, "gone_at IS NOT NULL AND downloaded_at IS NULL"),
     ("calls", "importer"): (None, "source = 'imported'"), ("persons", "importer"): (None, "added_by = {me}"),
     ("outbox_events", "keeper"): (None, "name LIKE 'accounts.%'"),
     ("outbox_events", "reminder"): (None, "name LIKE 'followups.%'"),

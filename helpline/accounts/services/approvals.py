@@ -1,7 +1,8 @@
 """What needs two people: one asks with a written reason, another decides, and it is done by the database, once.
 
-Neither of the two is whom it is about. A lost second factor waits besides: whom it is about is told at once, and they
-or whoever may decide can stop it until its time has come. A further kind is a word of the vocabulary, a branch of
+Neither of the two is whom it is about, if it is about one of the staff. A lost second factor waits besides: whom it is
+about is told at once, and they or whoever may decide can stop it until its time has come. What takes records out in
+bulk is asked for and done by the slice that does it (`use`). A further kind is a word of the vocabulary, a branch of
 `app.carry_out`, and a line of `_check`.
 """
 
@@ -29,7 +30,7 @@ from helpline.foundation.outbox.publisher import publish
 BATCH = 50
 _SHOWN = (
     "id", "subject_id", "requested_by", "requested_at", "expires_at", "decided_at", "not_before", "stopped_at",
-    "spent_at",
+    "spent_at", "detail",
 )  # fmt: skip
 _CARRY_OUT = text("SELECT app.carry_out(:id)")
 
@@ -43,18 +44,23 @@ def ask(ctx: Context, command: Ask) -> Approval:
     require(ctx, Permission.APPROVAL_ASK, command.subject_id)
     if command.kind is ApprovalKind.ADMIN_ROLE:
         require(ctx, Permission.USER_EDIT, command.subject_id)
+    if command.kind is ApprovalKind.BULK_EXPORT:
+        require(ctx, Permission.EXPORT_BULK)
     if not command.reason.strip():
         raise Invalid("required", "reason")
-    subject = queries.get_user(command.subject_id)
+    subject = queries.get_user(command.subject_id) if command.subject_id else None
+    centre_id = subject.centre_id if subject else ctx.actor.centre_id
     standing = queries.find_approval(command.approval_id)
     if standing is not None:
-        if (standing.requested_by, standing.kind, standing.subject_id) != (ctx.actor.id, command.kind, subject.id):
+        same = (standing.requested_by, standing.kind, standing.subject_id)
+        other = subject is None and standing.detail != command.detail
+        if other or same != (ctx.actor.id, command.kind, command.subject_id):
             raise Conflict("id_in_use")
         return standing
     approval = Approval(
-        id=command.approval_id, centre_id=subject.centre_id, kind=command.kind.value, subject_id=subject.id,
-        detail=_check(ctx, command.kind, subject), requested_by=ctx.actor.id, requested_at=ctx.now,
-        expires_at=ctx.now + rules.DECIDE_WITHIN,
+        id=command.approval_id, centre_id=centre_id, kind=command.kind.value, subject_id=command.subject_id,
+        detail=_check(ctx, command.kind, subject) if subject else dict(command.detail), requested_by=ctx.actor.id,
+        requested_at=ctx.now, expires_at=ctx.now + rules.DECIDE_WITHIN,
     )  # fmt: skip
     approval.reason = command.reason.strip()
     db.session.add(approval)
@@ -99,13 +105,28 @@ def decide(ctx: Context, approval_id: uuid.UUID, decision: Decision) -> Approval
     if state is not ApprovalState.ASKED:
         raise Conflict("approval_expired" if state is ApprovalState.EXPIRED else "decided_already")
     approval.decision, approval.decided_by, approval.decided_at = decision.value, ctx.actor.id, ctx.now
-    waits = approval.kind == ApprovalKind.FACTOR_RESET
+    waits, at_once = (approval.kind == kind for kind in (ApprovalKind.FACTOR_RESET, ApprovalKind.ADMIN_ROLE))
     if decision is Decision.APPROVED:
         approval.not_before = ctx.now + door.factor_wait if waits else ctx.now
     db.session.flush()
     _moved(ctx, approval, state_of(ctx, approval))
-    if decision is Decision.APPROVED and not waits and not _carry_out(ctx, approval):
+    if decision is Decision.APPROVED and at_once and not _carry_out(ctx, approval):
         raise Conflict("approval_overtaken")
+    return approval
+
+
+def use(ctx: Context, approval_id: uuid.UUID, kind: ApprovalKind) -> Approval:
+    """Use up an approval of one's own, in the unit that does what was approved.
+
+    Raises NotFound("approval") for another's or of another kind, Conflict("approval_unusable") for one that was not
+    given, was stopped, was used before, or is too old.
+    """
+    require(ctx, Permission.APPROVAL_ASK, approval_id)
+    approval = queries.lock_approval(approval_id)
+    if (approval.kind, approval.requested_by) != (kind, ctx.actor.id):
+        raise NotFound("approval", approval_id)
+    if not _carry_out(ctx, approval):
+        raise Conflict("approval_unusable")
     return approval
 
 
@@ -182,13 +203,15 @@ def _carry_out(ctx: Context, approval: Approval) -> bool:
     db.session.expire_all()
     subject_id, centre_id = approval.subject_id, approval.centre_id
     if approval.kind == ApprovalKind.ADMIN_ROLE:
+        assert subject_id is not None
         record(
             ctx, "user.changed", "user", subject_id, centre_id=centre_id, fields=["role"],
             before=approval.detail["former"], role=Role.ADMIN.value,
         )  # fmt: skip
         if "invitation" in approval.detail:
             invite_again(ctx, subject_id, centre_id)
-    else:
+    elif approval.kind == ApprovalKind.FACTOR_RESET:
+        assert subject_id is not None
         record(ctx, "factor.all_removed", "user", subject_id, centre_id=centre_id)
         publish(ctx, FactorChanged(subject_id, centre_id, FactorChange.ALL_REMOVED.value))
     _moved(ctx, approval, ApprovalState.DONE)
