@@ -49,6 +49,8 @@ from helpline.reference import api as reference_api
 from helpline.referrals import api as referrals_api
 from helpline.referrals import pages as referrals_pages
 from helpline.referrals.services import portal as referral_portal
+from helpline.registers import api as registers_api
+from helpline.registers.pages import books as registers_pages
 from helpline.retention import api as retention_api
 from helpline.retention import pages as retention_pages
 from helpline.retention.gateways import LedgerFile
@@ -70,12 +72,13 @@ from helpline.web.words import init_words
 
 PAGES = (
     accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
-    imports_pages, keys_pages, notifications_pages, oversight_pages, privacy_pages, referrals_pages, retention_pages,
+    imports_pages, keys_pages, notifications_pages, oversight_pages, privacy_pages, referrals_pages, registers_pages,
+    retention_pages,
     search_pages,
 )  # fmt: skip
 APIS = (
     accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api,
-    oversight_api, privacy_api, reference_api, referrals_api, retention_api, search_api,
+    oversight_api, privacy_api, reference_api, referrals_api, registers_api, retention_api, search_api,
 )  # fmt: skip
 
 DatabaseRole = Literal["web", "worker", "owner"]

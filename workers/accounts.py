@@ -48,7 +48,7 @@ def tell_factor_changed(ctx: Context, payload: dict[str, Any]) -> None:
 @on_event("accounts.tell_approval", SystemActor.MESSENGER)
 def tell_approval(ctx: Context, payload: dict[str, Any]) -> None:
     """Those who may decide hear that something waits for them, who asked what became of it, and whom it is about."""
-    centre_id, asker = uuid.UUID(payload["centre_id"]), uuid.UUID(payload["requested_by"])
+    centre_id, asker = (uuid.UUID(payload[name]) for name in ("centre_id", "requested_by"))
     subject_id = uuid.UUID(payload["subject_id"]) if payload["subject_id"] else None
     state, params = payload["state"], {name: payload[name] for name in ("approval_id", "kind", "state", "not_before")}
     told = {asker: "approval_moved"}

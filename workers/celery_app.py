@@ -20,6 +20,7 @@ celery.conf.update(
         "workers.privacy",
         "workers.referrals",
         "workers.retention",
+        "workers.registers",
         "workers.subscriptions",
     ],
     task_default_queue="default",

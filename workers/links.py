@@ -34,6 +34,7 @@ LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "audit_broken": lambda _params: "/audit",
     "glass_broken": _override_page,
     "glass_review": _override_page,
+    "breach_clock": lambda params: f"/registers/breaches/{params['breach_id']}",
 }
 
 

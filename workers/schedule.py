@@ -18,5 +18,7 @@ celery.conf.beat_schedule = {
     "erase": {"task": "retention.erase", "schedule": 10.0, "options": {"expires": 30}},
     "sweep": {"task": "retention.sweep", "schedule": 600.0, "options": {"expires": 300}},
     "compare": {"task": "retention.compare", "schedule": 300.0, "options": {"expires": 120}},
+    "breaches": {"task": "registers.remind_breaches", "schedule": 30.0, "options": {"expires": 60}},
+    "exports": {"task": "registers.drop_exports", "schedule": 60.0, "options": {"expires": 120}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

@@ -81,12 +81,16 @@ class CreateToken:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What needs two people. `approval_id` is minted by the form: asking twice by one id is asking once."""
+    """What needs two people. `approval_id` is minted by the form: asking twice by one id is asking once.
+
+    `subject_id`: whom of the staff it is about. Without, `detail` says in codes and days which records it is about.
+    """
 
     approval_id: uuid.UUID
     kind: ApprovalKind
-    subject_id: uuid.UUID
+    subject_id: uuid.UUID | None
     reason: str = field(repr=False)
+    detail: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

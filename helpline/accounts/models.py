@@ -209,14 +209,17 @@ class Factor(Sealed, Model):
 class Approval(Sealed, Model):
     """What one person asks for and another decides. What was decided, stopped or done stays so.
 
-    `subject_id`: whom it is about, neither of the two; `record_id`: the record, where it is about one.
+    `subject_id`: whom it is about, neither of the two; `record_id`: the record, where it is about one; neither where it
+    is about many records.
     `not_before`: when what was approved is carried out.
     """
 
     __tablename__ = "approvals"
     __table_args__ = (
-        CheckConstraint("kind IN ('admin_role', 'factor_reset', 'erasure')", name="kind"),
-        CheckConstraint("num_nonnulls(subject_id, record_id) = 1", name="about_one"),
+        CheckConstraint("kind IN ('admin_role', 'factor_reset', 'bulk_export', 'erasure')", name="kind"),
+        CheckConstraint(
+            "num_nonnulls(subject_id, record_id) = CASE kind WHEN 'bulk_export' THEN 0 ELSE 1 END", name="about"
+        ),
         CheckConstraint("(kind = 'erasure') = (record_id IS NOT NULL)", name="about_record"),
         CheckConstraint("decision IN ('approved', 'declined')", name="decision"),
         CheckConstraint("num_nulls(decision, decided_by, decided_at) IN (0, 3)", name="decided_whole"),

@@ -60,8 +60,8 @@ def _page(rows: Any, endpoint: str) -> dict[str, Any]:
 
 # What a message of these templates is about, where that is no case.
 _PLACES = {
-    "audit_broken": "oversight.audit", "factor_changed": "accounts.security", "reading_alert": "oversight.alerts",
-    "witness_late": "oversight.audit",
+    "audit_broken": "oversight.audit", "breach_clock": "registers.list_breaches", "factor_changed": "accounts.security",
+    "reading_alert": "oversight.alerts", "witness_late": "oversight.audit",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from helpline.retention.schemas import (
     HoldIn,
     HoldItemOut,
     KeepIn,
-    LedgerOut,
+    ErasureLedgerOut,
     ProposeIn,
     RecordStateOut,
     RuleIn,
@@ -117,7 +117,7 @@ def list_erasures() -> str:
         for row in shown
     ]  # fmt: skip
     older = url_for(".list_erasures", after=encode_key(shown[-1].erased_at, shown[-1].id)) if more else None
-    state = LedgerOut().dump(ledger) | {"checked": format_when(ledger.checked_at, ctx.now)} if ledger else None
+    state = ErasureLedgerOut().dump(ledger) | {"checked": format_when(ledger.checked_at, ctx.now)} if ledger else None
     return render_template(
         "retention/erasures.html", erased=erased, ledger=state, older=older, tabs=_tabs("list_erasures"),
         keys=holds(ctx.actor, Permission.KEYS_ROTATE),

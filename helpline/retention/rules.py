@@ -65,6 +65,7 @@ FATES: Mapping[str, Fate] = {
     "glass_overrides": Fate("cases", "case_id"),
     "followups": Fate("cases", "case_id"),
     "referral_asks": Fate("cases", "case_id"),
+    "disclosures": Fate("cases", "case_id"),
     "persons": Fate("persons", "id", {
         "phone_index": "NULL", "age": "NULL", "age_known": "'unknown'", "gender": "'unknown'", "language": "NULL",
         "disability": "'unknown'"}),
@@ -74,13 +75,17 @@ FATES: Mapping[str, Fate] = {
 OTHERWISE: Mapping[str, str] = {
     "approvals": "the words of why an erasure was asked for: app.carry_out takes them",
     "retention_reviews": "the row goes with the record",
+    "exports": "what was taken out and not yet fetched goes with the case",
     "messages": "the row goes with the case; all go when old",
     "call_import_chunks": "leftover: thrown away when old, with its file",
     "call_import_findings": "leftover: thrown away when old, with its file",
     "call_imports": "leftover: its words are destroyed when old",
 }
-# Sealed, and kept: about a member of staff, not about a child.
+# Sealed, and kept: about the house and its staff, not about a child.
 KEPT: Mapping[str, str] = {
+    "breach_entries": "what was done about a breach; its form asks for no names",
+    "breaches": "what happened to the house; its form asks for no names",
+    "compelled_disclosures": "what an authority was given, which the house answers for; its form asks for no names",
     "factors": "a secret of somebody's second step",
     "reading_alerts": "what was found about a member of staff's reading",
 }

@@ -184,7 +184,7 @@ class ErasureOut(RecordOut):
     complete = f.Boolean()
 
 
-class LedgerOut(Out):
+class ErasureLedgerOut(Out):
     """How the ledger and this database compare."""
 
     group = G.STATISTICS
@@ -199,4 +199,4 @@ class LedgerOut(Out):
 
 class ErasurePage(Page):
     items = f.List(f.Nested(ErasureOut), metadata={"group": G.CASE_ADMINISTRATION})
-    ledger = f.Nested(LedgerOut, allow_none=True, metadata={"group": G.STATISTICS})
+    ledger = f.Nested(ErasureLedgerOut, allow_none=True, metadata={"group": G.STATISTICS})

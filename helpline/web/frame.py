@@ -37,6 +37,7 @@ _RAIL = {
     "keys": ("keys.keys", _l("Keys"), "settings", Permission.KEYS_ROTATE),
     "keeping": ("retention.list_due", _l("Keeping"), "audit", Permission.RETENTION_READ),
     "overrides": ("privacy.list_overrides", _l("Overrides"), "audit", Permission.GLASS_READ),
+    "registers": ("registers.front", _l("Registers"), "documents", Permission.PROCESSING_READ),
 }
 _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
     Role.OPERATOR: ("call", "work", "cases", "inbox"),
@@ -53,10 +54,11 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
         "alerts",
         "overrides",
         "approvals",
+        "registers",
         "keeping",
     ),
-    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "keeping", "matrix", "keys"),
-    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "keeping", "matrix"),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "registers", "keeping", "matrix", "keys"),
+    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "registers", "keeping", "matrix"),
 }
 _ALSO = {"call": ("calls.write", "calls.log_call"), "cases": ("cases.open_case",)}  # pages of an entry elsewhere
 ROLE_LABELS = {

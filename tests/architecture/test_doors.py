@@ -30,7 +30,7 @@ IN_THE_HOUSE = FLOOR | {"admin"}
 RUNS_CENTRE = frozenset({"supervisor", "admin"})
 SEES_MAIL = SUPERVISORS | {"admin"}
 ADMIN = frozenset({"admin"})
-CENTRES_SUPERVISOR = frozenset({"supervisor"})
+SUPERVISOR = frozenset({"supervisor"})
 AUDITOR = frozenset({"auditor"})
 
 DOORS = {
@@ -69,7 +69,9 @@ DOORS = {
         api_referrals.request_referral api_referrals.list_referrals api_referrals.get_referral
         api_referrals.try_again api_referrals.record_service api_referrals.withdraw
         followups.list_followups api_followups.list_followups api_followups.get_followup
-        privacy.access api_privacy.read_access""",
+        privacy.access api_privacy.read_access
+        registers.case_disclosures registers.record_disclosure api_registers.read_case_disclosures
+        api_registers.record_disclosure""",
     BREAK_GLASS: """
         privacy.break_glass privacy.end_override api_privacy.break_glass api_privacy.end_override""",
     CARERS: """
@@ -79,12 +81,21 @@ DOORS = {
     SUPERVISORS: """
         cases.assign api_cases.assign api_cases.list_caseworkers referrals.choose_agency
         api_referrals.choose_agency dashboards.figures api_dashboards.read_figures
-        privacy.close_to privacy.lift api_privacy.close_to api_privacy.lift privacy.review api_privacy.review""",
+        privacy.close_to privacy.lift api_privacy.close_to api_privacy.lift privacy.review api_privacy.review
+        registers.prepare_export registers.make_export registers.download""",
+    SUPERVISOR: """
+        registers.new_bulk registers.ask_bulk registers.make_bulk
+        retention.show_record retention.keep retention.set_hold retention.lift_hold retention.propose
+        api_retention.read_record api_retention.keep api_retention.set_hold api_retention.lift_hold
+        api_retention.propose""",
     SUPERVISORS | AUDITOR: """
-        privacy.list_overrides privacy.show_override api_privacy.list_overrides api_privacy.read_override""",
+        privacy.list_overrides privacy.show_override api_privacy.list_overrides api_privacy.read_override
+        registers.list_exports registers.show_export api_registers.list_exports""",
     IN_THE_HOUSE: """
         keys.ask_to_lock keys.lock agencies.list_agencies agencies.show_agency api_agencies.list_agencies api_agencies.get_agency""",
     RUNS_CENTRE: """
+        registers.record_demand registers.open_breach registers.enter_step api_registers.record_demand
+        api_registers.open_breach api_registers.enter_step
         accounts.new_approval accounts.ask_approval accounts.decide_approval accounts.stop_approval
         api_accounts.ask_approval api_accounts.decide_approval api_accounts.stop_approval
         agencies.set_active agencies.change_agency agencies.edit_agency agencies.new_agency agencies.add_agency
@@ -94,13 +105,12 @@ DOORS = {
         imports.take_step api_imports.list_imports api_imports.upload api_imports.read_import api_imports.discard
         api_imports.set_mapping api_imports.take_step""",
     RUNS_CENTRE | AUDITOR: """
+        registers.front registers.list_demands registers.show_demand registers.list_breaches registers.show_breach
+        registers.read_processing api_registers.list_demands api_registers.read_demand api_registers.list_breaches
+        api_registers.read_breach api_registers.read_processing
         accounts.list_approvals accounts.show_approval api_accounts.list_approvals api_accounts.get_approval
         retention.list_due retention.list_holds retention.list_erasures retention.list_rules
         api_retention.list_due api_retention.list_holds api_retention.list_erasures api_retention.list_rules""",
-    CENTRES_SUPERVISOR: """
-        retention.show_record retention.keep retention.set_hold retention.lift_hold retention.propose
-        api_retention.read_record api_retention.keep api_retention.set_hold api_retention.lift_hold
-        api_retention.propose""",
     SEES_MAIL: """
         notifications.deliveries notifications.resolve notifications.mailbox api_notifications.list_deliveries
         api_notifications.resolve_delivery""",
@@ -115,7 +125,8 @@ DOORS = {
         api_accounts.get_user api_accounts.edit_user api_accounts.deactivate_user api_accounts.invite_again
         api_accounts.reactivate_user""",
     AUDITOR: "oversight.audit api_oversight.list_entries api_oversight.read_standing",
-    AUDITOR | {"supervisor"}: """
+    AUDITOR | SUPERVISOR: """
+        registers.disclosures api_registers.read_disclosures
         oversight.alerts oversight.settle api_oversight.list_alerts api_oversight.settle_alert""",
     ADMIN | AUDITOR: "oversight.matrix api_oversight.read_matrix",
 }
@@ -248,7 +259,8 @@ FRESH = {
     "accounts.create_role", "accounts.edit_role", "accounts.retire_role", "api_accounts.create_role",
     "api_accounts.edit_role", "api_accounts.retire_role",
     "imports.rejects", "imports.unknown", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
-    "api_privacy.break_glass", "retention.propose", "api_retention.propose",
+    "api_privacy.break_glass", "registers.make_export", "registers.download", "registers.ask_bulk", "registers.make_bulk",
+    "retention.propose", "api_retention.propose",
 }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ SEALED = sealed_columns(db.metadata)
 # By hand: the columns that somebody looked at. A column added to one of these tables is looked at too.
 LOOKED_AT = {
     "approvals": {"reason_sealed"},
+    "breach_entries": {"words_sealed"},
+    "breaches": {"what_sealed"},
     "call_drafts": {"body_sealed"},
     "call_import_chunks": {"body_sealed"},
     "call_import_findings": {"body_sealed"},
@@ -20,6 +22,9 @@ LOOKED_AT = {
     "case_closings": {"reason_sealed"},
     "case_notes": {"body_sealed"},
     "cases": {"consent_why_sealed", "summary_sealed"},
+    "compelled_disclosures": {"words_sealed"},
+    "disclosures": {"recipient_sealed", "what_sealed"},
+    "exports": {"body_sealed", "reason_sealed", "recipient_sealed"},
     "factors": {"secret_sealed"},
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
     "glass_overrides": {"note_sealed", "reason_sealed"},

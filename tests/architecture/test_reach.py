@@ -42,6 +42,8 @@ _CASE = {G.CASE_ADMINISTRATION, G.STATISTICS, G.CHILD_IDENTITY, G.LOCATION, G.RI
 _CALL = {G.CASE_ADMINISTRATION, G.STATISTICS, G.CHILD_IDENTITY, G.LOCATION, G.RISK, G.STORY}
 _REFERRAL = {G.CASE_ADMINISTRATION, G.STATISTICS, G.HEALTH, G.RISK}
 _FOLLOWUP = {G.CASE_ADMINISTRATION, G.STATISTICS, G.RISK, G.STORY}
+# What is held of a child altogether: everything but the phone that the house's calls don't tell, and the perpetrator.
+_HELD = {G.CASE_ADMINISTRATION, G.CHILD_IDENTITY, G.LOCATION, G.RISK, G.HEALTH, G.STORY}
 # Route that shows something of a case -> what is asked for, and the field groups that come back, by kind of record.
 SHOWS = {
     "desk.case_page": (
@@ -74,6 +76,10 @@ SHOWS = {
     "api_privacy.read_access": ("case", {"case": {G.CASE_ADMINISTRATION, G.STATISTICS}}),
     "retention.show_record": ("case", {"retention": {G.CASE_ADMINISTRATION, G.STATISTICS, G.STORY}}),
     "api_retention.read_record": ("case", {"retention": {G.CASE_ADMINISTRATION, G.STATISTICS, G.STORY}}),
+    "registers.case_disclosures": ("case", {"case": {*_CASE, G.STORY}}),
+    "registers.record_disclosure": ("case", {"case": {*_CASE, G.STORY}}),
+    "registers.prepare_export": ("case", {"case": _HELD, "person": _HELD}),
+    "api_registers.read_case_disclosures": ("case", {"case": {G.CASE_ADMINISTRATION, G.STATISTICS}}),
     "calls.show": ("call", {"call": _CALL}),
     "calls.history": ("call", {"call": _CALL}),
     "calls.correction": ("call", {"call": _CALL}),
@@ -114,6 +120,11 @@ NO_CASE = [
     "imports.unknown",
     "notifications.open_message",
     "privacy.show_override",
+    "registers.show_export",
+    "registers.show_demand",
+    "registers.show_breach",
+    "api_registers.read_demand",
+    "api_registers.read_breach",
     "api_privacy.read_override",
 ]
 # What differs between two answers that say the same: the id asked for, tokens, what time an override has left.
@@ -266,6 +277,10 @@ BODIES = {
     "withdraw": {"version": 1, "reason": "other"}, "record_service": {"version": 1, "state": "delivered"},
     "keep": {"until": "2030-01-01", "reason": "x"}, "set_hold": {"hold_id": str(new_id()), "reason": "x"},
     "complete": {"version": 1, "outcome": "reached"}, "cancel": {"version": 1, "reason": "x"},
+    "record_disclosure": {
+        "disclosure_id": str(new_id()), "given_at": "2026-01-01T00:00:00Z", "recipient_kind": "police", "recipient": "x",
+        "means": "telephone", "basis": "consent", "groups": ["story"], "what": "x",
+    },
     "reschedule": {"version": 1, "due_at": "2030-01-01T00:00:00Z", "reason": "x"},
 }  # fmt: skip
 KINDS = {

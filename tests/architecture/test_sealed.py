@@ -23,6 +23,8 @@ from workers.subscriptions import SUBSCRIPTIONS
 
 SEALED = {
     "approvals": {"reason_sealed"},
+    "breach_entries": {"words_sealed"},
+    "breaches": {"what_sealed"},
     "call_drafts": {"body_sealed"},
     "call_import_chunks": {"body_sealed"},
     "call_import_findings": {"body_sealed"},
@@ -31,6 +33,9 @@ SEALED = {
     "calls": {"narrative_sealed", "original_sealed", "risk_override_sealed", "void_reason_sealed"},
     "case_closings": {"reason_sealed"},
     "case_notes": {"body_sealed"},
+    "compelled_disclosures": {"words_sealed"},
+    "disclosures": {"recipient_sealed", "what_sealed"},
+    "exports": {"body_sealed", "reason_sealed", "recipient_sealed"},
     "cases": {"consent_why_sealed", "summary_sealed"},
     "glass_overrides": {"note_sealed", "reason_sealed"},
     "factors": {"secret_sealed"},
@@ -85,6 +90,8 @@ WHY = {
         "action": CODE, "actor_role": CODE, "channel": CODE, "details": CODES_AND_IDS, "field_groups": CODE,
         "outcome": CODE, "subject_kind": CODE,
     },
+    "breach_entries": {"kind": CODE, "record_key": KEY},
+    "breaches": {"categories": CODE, "record_key": KEY},
     "call_children": {"age_band": CODE, "gender": CODE},
     "call_drafts": {"record_key": KEY},
     "call_identities": {"digest": HMAC},
@@ -116,6 +123,15 @@ WHY = {
         "needs": CODE,
         "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS, "source": CODE, "status": CODE,
         "step": CODE,
+    },
+    "compelled_disclosures": {
+        "authority": CODE, "basis": CODE, "outcome": CODE, "record_key": KEY, "subjects_told": CODE,
+    },
+    "disclosures": {
+        "basis": CODE, "field_groups": CODE, "means": CODE, "recipient_kind": CODE, "record_key": KEY,
+    },
+    "exports": {
+        "field_groups": CODE, "kind": CODE, "recipient": CODE, "record_key": KEY, "withheld": CODES_AND_IDS,
     },
     "glass_overrides": {
         "case_code": "the case's number for people: it is read out, so it says nothing", "outcome": CODE, "record_key": KEY,

@@ -40,6 +40,7 @@ CLEAR = {
     "PasskeyIn.name": "one's own word for a key", "PasskeyIn.passkey": "public keys and signatures",
     **{f"{schema}.{name}": "how a file is read" for schema in ("UploadFile", "UploadOptionsIn")
        for name in ("encoding", "delimiter")},
+    "RegisterQuery.after": "a page's key", "LedgerQuery.case": "a case's number", "DemandIn.cases": "cases' numbers",
     "AlertQuery.after": "a page's key", "AgencyQuery.after": "a page's key", "After.after": "a page's key", "ImportQuery.after": "a page's key",
     "EntryQuery.after": "a page's key", "EntryQuery.action": "a code", "EntryQuery.kind": "a code",
     "PlaceQuery.q": "a place: searched, never kept", "TermQuery.q": "a reason: searched, never kept",
@@ -148,6 +149,7 @@ def work_on_a_case(stack, house, canary, call_id, child):
     change("PUT", "/risk", risk_level="low", reason=canary("RiskIn.reason"))
     follow_ups(house, canary, path)
     close_and_break(stack, house, canary, path)
+    keep_registers(stack, house, canary, path)
     finish(house, canary, path, change)
 
 
@@ -165,6 +167,41 @@ def close_and_break(stack, house, canary, path):
     assert page.post(f"{stack.url}/break-glass", data=form | {"case": code}, timeout=30).status_code == 200
     found = {"outcome": "justified", "note": canary("ReviewIn.note")}
     supervisor.ask("POST", f"/overrides/{override_id}/review", 200, **found)
+
+
+def keep_registers(stack, house, canary, path):
+    """What is told by hand, demanded, and lost; what is held is given out, and many records are asked for."""
+    supervisor, at = house.people["supervisor"], now().isoformat()
+    told = {
+        "disclosure_id": str(new_id()), "given_at": at, "recipient_kind": "police", "means": "telephone",
+        "basis": "consent", "groups": ["story"], "recipient": canary("DisclosureIn.recipient"),
+    }  # fmt: skip
+    supervisor.ask("POST", f"{path}/disclosures", 201, **told, what=canary("DisclosureIn.what"))
+    words = ("authority", "person", "paper", "law", "demanded", "given", "told")
+    demand = {
+        "demand_id": str(new_id()), "received_at": at, "kind": "police", "basis": "warrant", "outcome": "refused",
+        "subjects_told": "later",
+    } | {name: canary(f"DemandIn.{name}") for name in words}  # fmt: skip
+    supervisor.ask("POST", "/demands", 201, **demand)
+    breach = {"breach_id": str(new_id()), "noticed_at": at, "categories": ["story"], "what": canary("BreachIn.what")}
+    supervisor.ask("POST", "/breaches", 201, **breach)
+    step = {"entry_id": str(new_id()), "kind": "measure", "at": at, "words": canary("BreachStepIn.words")}
+    supervisor.ask("POST", f"/breaches/{breach['breach_id']}/steps", 201, **step)
+    page, csrf = signed_in(stack, supervisor.user)
+    form = {
+        "csrf_token": csrf, "export_id": str(new_id()), "recipient": "child", "reason": canary("ExportIn.reason"),
+        "recipient_name": canary("ExportIn.recipient_name"),
+    }  # fmt: skip
+    made = page.post(f"{stack.url}{path}/export", data=form, timeout=30)
+    assert made.url.endswith(form["export_id"]), made.text
+    bulk = {
+        "csrf_token": csrf,
+        "approval_id": str(new_id()),
+        "what": "calls",
+        "first": "2026-01-01",
+        "last": "2026-01-31",
+    }
+    page.post(f"{stack.url}/registers/exports/new", data=bulk | {"reason": canary("BulkIn.reason")}, timeout=30)
 
 
 def search_and_settle(house, canary):

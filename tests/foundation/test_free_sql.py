@@ -33,6 +33,10 @@ FUNCTIONS = {  # name: who may call it; the call; what it gives to nobody; what 
     "break_glass": ("web", "SELECT app.break_glass(uuidv7(), %(their_case)s, ''::bytea, ''::bytea)", NONE, NONE),
     "carry_out": ("web", "SELECT app.carry_out(uuidv7())", NO, NO),
     "case_elsewhere": ("web", "SELECT app.case_elsewhere(ARRAY[%(their_child)s::uuid], NULL, '{{}}', NULL)", NO, NO),
+    "case_named": ("web", "SELECT app.case_named(%(their_code)s)", NONE, NONE),
+    "cases_of_child": ("", None, None, None),
+    "disclosures_of": ("web", "SELECT * FROM app.disclosures_of(%(their_case)s)", NO_ROW, NO_ROW),
+    "readings_of": ("web", "SELECT * FROM app.readings_of(%(my_case)s)", NO_ROW, NO_ROW),
     # To all but who is about to add a case of their own, there is every case.
     "case_exists": ("web", "SELECT app.case_exists(%(their_case)s)", YES, YES),
     "case_looks": ("web", "SELECT * FROM app.case_looks(%(their_case)s, '-infinity')", NO_ROW, NO_ROW),
@@ -85,7 +89,8 @@ NOTHING = "false"
 CENTRE, MINE = "centre_id = %(centre)s", "user_id = %(me)s"
 OF_CASE, OF_CALL = "case_id = %(my_case)s", "call_id = %(my_call)s"
 TABLES = {  # what is true of every row that an operator's context shows; without a context only what is OPEN shows any
-    "approvals": NOTHING,
+    "approvals": NOTHING, "breach_entries": NOTHING, "breaches": NOTHING, "compelled_disclosures": NOTHING,
+    "disclosures": OF_CASE, "exports": NOTHING,
     "agencies": CENTRE, "agency_coverage": CENTRE, "agency_services": CENTRE, "api_tokens": MINE,
     "audit_checkpoints": NOTHING, "audit_entries": NOTHING, "audit_followers": NOTHING, "audit_leaves": NOTHING,
     "audit_pending": NOTHING, "call_children": OF_CALL, "call_drafts": MINE, "call_identities": NOTHING,

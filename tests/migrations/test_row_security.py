@@ -21,6 +21,7 @@ from helpline.oversight import policy as oversight
 from helpline.people import policy as people
 from helpline.privacy import policy as privacy
 from helpline.referrals import policy as referrals
+from helpline.registers import policy as registers
 from helpline.retention import policy as retention
 from helpline.search import policy as search
 
@@ -54,6 +55,11 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("audit_entries", "audit_entries_house"): ("SELECT", f"centre_id IS NULL AND {READS_AUDIT}", None),
     ("audit_followers", "audit_followers_read"): ("SELECT", READS_AUDIT, None),
     ("reading_alerts", "reading_alerts_rows"): ("ALL", oversight.READING_ALERTS, oversight.READING_ALERTS),
+    ("breach_entries", "breach_entries_rows"): ("ALL", registers.BREACHES, registers.BREACHES),
+    ("breaches", "breaches_rows"): ("ALL", registers.BREACHES, registers.BREACHES),
+    ("compelled_disclosures", "compelled_disclosures_rows"): ("ALL", registers.DEMANDS, registers.DEMANDS),
+    ("disclosures", "disclosures_rows"): ("ALL", registers.DISCLOSURES, registers.DISCLOSURES),
+    ("exports", "exports_rows"): ("ALL", registers.EXPORTS, registers.EXPORTS),
     ("call_children", "call_children_search"): ("SELECT", search.SEARCHER, None),
     ("call_children", "call_children_rows"): ("ALL", calls.PART_OF_CALL, calls.PART_OF_CALL),
     ("call_drafts", "call_drafts_rows"): ("ALL", calls.DRAFTS, calls.DRAFTS),
@@ -137,6 +143,8 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "audit_followers": (S, ""),
     "audit_leaves": ("", ""),
     "audit_pending": ("", ""),
+    "breach_entries": (SI, ""),
+    "breaches": (SI, ""),
     "call_children": (ALL, ""),
     "call_drafts": (ALL, ""),
     "call_identities": ("", ""),
@@ -156,10 +164,13 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "cases": (SIU, ""),
     "centre_roles": (SI, ""),
     "centres": ("SELECT UPDATE", ""),
+    "compelled_disclosures": (SI, ""),
     "context_key": ("", ""),
     "credentials": ("", ""),
     "erasure_ledger_states": (S, ""),
     "erasures": (S, ""),
+    "disclosures": (SI, ""),
+    "exports": (SI, ""),
     "factors": ("SELECT INSERT DELETE", ""),
     "followups": (SIU, ""),
     "glass_overrides": (S, ""),
@@ -197,6 +208,8 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("api_tokens", "helpline_web", "SELECT"): "created_at expires_at id last_used_at name revoked_at scopes user_id",
     ("api_tokens", "helpline_web", "UPDATE"): "last_used_at revoked_at",
     ("approvals", "helpline_web", "UPDATE"): "decided_at decided_by decision not_before stopped_at stopped_by version",
+    ("breaches", "helpline_web", "UPDATE"): "authority_told_at closed_at remind_at subjects_told_at version",
+    ("exports", "helpline_web", "UPDATE"): "body_sealed downloaded_at gone_at",
     ("centre_roles", "helpline_web", "UPDATE"): "fields names retired_at scopes version",
     ("call_children", "helpline_search", "SELECT"): "call_id person_id",
     ("calls", "helpline_search", "SELECT"): "caller_person_id id province_id team_id",

@@ -17,6 +17,7 @@ from helpline.notifications.vocabulary import MessageState
 from helpline.oversight.vocabulary import AlertKind, Witness
 from helpline.people.vocabulary import AgeBand, AgeKnown, Gender
 from helpline.referrals.vocabulary import ReferralState
+from helpline.registers import vocabulary as registers
 from helpline.settings import ROOT
 from helpline.web.schema import RecordOut
 from helpline.web.words import WORDS
@@ -27,6 +28,11 @@ VOCABULARIES = {
     "answer": calls.Answer, "action": calls.CallAction, "source": calls.CallSource, "referral_state": ReferralState,
     "import_state": ImportState, "permission": Permission, "field_group": FieldGroup, "machine": SystemActor,
     "door": Channel, "witness": Witness, "alert": AlertKind,
+    "recipient": registers.Recipient, "means": registers.Means, "disclosure_basis": registers.Basis,
+    "withheld": registers.Withheld, "section": registers.Section, "left": registers.Left,
+    "authority": registers.Authority, "demand_basis": registers.DemandBasis, "told": registers.Told,
+    "demand_outcome": registers.DemandOutcome, "affected": registers.Affected, "breach_step": registers.BreachStep,
+    "breach_state": registers.BreachState,
 }  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """What needs two people: asking, deciding, stopping."""
 
 import uuid
+from datetime import date
 from typing import Any
 
 from flask import redirect, render_template, request, url_for
+from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
@@ -27,9 +29,10 @@ __all__ = ["pages"]
 KINDS = {
     ApprovalKind.ADMIN_ROLE.value: _l("Make somebody an administrator"),
     ApprovalKind.FACTOR_RESET.value: _l("Take away a lost second step"),
+    ApprovalKind.BULK_EXPORT.value: _l("Take out many records"),
     ApprovalKind.ERASURE.value: _l("Erase a record"),
 }
-ASKED_HERE = (ApprovalKind.ADMIN_ROLE.value, ApprovalKind.FACTOR_RESET.value)
+_ABOUT_PEOPLE = (ApprovalKind.ADMIN_ROLE.value, ApprovalKind.FACTOR_RESET.value)
 STATES = {
     ApprovalState.ASKED: _l("waits for a second person"), ApprovalState.APPROVED: _l("approved, waits for its time"),
     ApprovalState.DECLINED: _l("declined"), ApprovalState.STOPPED: _l("stopped"),
@@ -45,17 +48,29 @@ SENTENCES.update(
         "factor_none": lambda: _("They have no second step that could be taken away."),
         "decided_already": lambda: _("Somebody has decided this already, or stopped it."),
         "approval_expired": lambda: _("Nobody decided in time. Ask again if it is still needed."),
+        "approval_unusable": lambda: _("This approval was used already, stopped, or is more than a week old."),
         "approval_overtaken": lambda: _("This can't be done any more: the account has changed meanwhile."),
     }
 )
 
 
+def _about(detail: dict[str, Any]) -> str:
+    """Which records, where it is about records."""
+    if "first" not in detail:
+        return ""
+    days = [format_date(date.fromisoformat(detail[name]), "d MMM y") for name in ("first", "last")]
+    what = {"calls": _("Calls"), "cases": _("Cases")}[detail["what"]]
+    return str(_("%(what)s, %(first)s to %(last)s", what=what, first=days[0], last=days[1]))
+
+
 def _spoken(row: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
     ctx = acting()
     dumped: dict[str, Any] = (ApprovalOut if whole else ApprovalItemOut)().dump(row)
+    usable = row["what"] == ApprovalKind.BULK_EXPORT and row["state"] is ApprovalState.APPROVED
+    state = _("approved: the file can be made") if usable else STATES[row["state"]]
     over = row["stopped_at"] or row["spent_at"] or row["decided_at"]
     return dumped | {
-        "kind_label": KINDS[row["what"]], "state_label": STATES[row["state"]],
+        "kind_label": KINDS[row["what"]], "about": _about(row["detail"]), "state_label": state,
         "asked": format_when(row["requested_at"], ctx.now), "until": format_when(row["expires_at"], ctx.now),
         "begins": format_when(row["not_before"], ctx.now) if row["not_before"] else "",
         "over": format_when(over, ctx.now) if over else "",
@@ -78,7 +93,7 @@ def _draw_ask(problem: Exception | None = None) -> str:
     if ctx.actor.centre_id is None:
         raise NotFound("centre")
     asked = request.values.get("kind", ApprovalKind.FACTOR_RESET.value)
-    kind = asked if asked in ASKED_HERE else ApprovalKind.FACTOR_RESET.value
+    kind = asked if asked in _ABOUT_PEOPLE else ApprovalKind.FACTOR_RESET.value
     wanted = UserStatus.ACTIVE, UserStatus.DEACTIVATED if kind == ApprovalKind.ADMIN_ROLE else UserStatus.INVITED
     people = [
         (user.id, user.name) for user in queries.list_users(ctx.actor.centre_id)
@@ -114,6 +129,8 @@ def _draw_approval(problem: Exception | None = None, *, approval_id: uuid.UUID) 
         "accounts/approval.html", it=_spoken(row, whole=True), form=refused(problem),
         may_decide=may and row["state"] is ApprovalState.ASKED
         and ctx.actor.id not in {row["requested_by"], row["subject_id"]},
+        may_make=row["what"] == ApprovalKind.BULK_EXPORT and row["state"] is ApprovalState.APPROVED
+        and row["requested_by"] == ctx.actor.id,
         may_stop=may and row["state"] in {ApprovalState.ASKED, ApprovalState.APPROVED},
         wait=format_length(sessions.door.factor_wait),
     )  # fmt: skip

@@ -1,8 +1,9 @@
 """What needs two people: one asks with a written reason, another decides, and it is done by the database, once.
 
-Neither of the two is whom it is about. A lost second factor waits besides: whom it is about is told at once, and they
-or whoever may decide can stop it until its time has come. A further kind is a word of the vocabulary, a branch of
-`app.carry_out`, and a line of `_check`. The erasure of a record is asked for and carried out by the slice that erases.
+Neither of the two is whom it is about, if it is about one of the staff. A lost second factor waits besides: whom it is
+about is told at once, and they or whoever may decide can stop it until its time has come. What takes records out in
+bulk is asked for and done by the slice that does it (`use`), and so is the erasure of a record (`ask_erasure`). A
+further kind is a word of the vocabulary, a branch of `app.carry_out`, and a line of `_check`.
 """
 
 import uuid
@@ -30,8 +31,7 @@ from helpline.foundation.outbox.publisher import publish
 BATCH = 50
 _SHOWN = (
     "id", "subject_id", "record_id", "detail", "requested_by", "requested_at", "expires_at", "decided_at",
-    "not_before", "stopped_at",
-    "spent_at",
+    "not_before", "stopped_at", "spent_at",
 )  # fmt: skip
 _CARRY_OUT = text("SELECT app.carry_out(:id)")
 
@@ -45,17 +45,22 @@ def ask(ctx: Context, command: Ask) -> Approval:
     require(ctx, Permission.APPROVAL_ASK, command.subject_id)
     if command.kind is ApprovalKind.ADMIN_ROLE:
         require(ctx, Permission.USER_EDIT, command.subject_id)
+    if command.kind is ApprovalKind.BULK_EXPORT:
+        require(ctx, Permission.EXPORT_BULK)
     if not command.reason.strip():
         raise Invalid("required", "reason")
-    subject = queries.get_user(command.subject_id)
+    subject = queries.get_user(command.subject_id) if command.subject_id else None
+    centre_id = subject.centre_id if subject else ctx.actor.centre_id
     standing = queries.find_approval(command.approval_id)
     if standing is not None:
-        if (standing.requested_by, standing.kind, standing.subject_id) != (ctx.actor.id, command.kind, subject.id):
+        same = (standing.requested_by, standing.kind, standing.subject_id)
+        other = subject is None and standing.detail != command.detail
+        if other or same != (ctx.actor.id, command.kind, command.subject_id):
             raise Conflict("id_in_use")
         return standing
     approval = Approval(
-        id=command.approval_id, centre_id=subject.centre_id, kind=command.kind.value, subject_id=subject.id,
-        detail=_check(ctx, command.kind, subject),
+        id=command.approval_id, centre_id=centre_id, kind=command.kind.value, subject_id=command.subject_id,
+        detail=_check(ctx, command.kind, subject) if subject else dict(command.detail),
     )  # fmt: skip
     return _asked(ctx, approval, command.reason)
 
@@ -138,6 +143,21 @@ def decide(ctx: Context, approval_id: uuid.UUID, decision: Decision) -> Approval
     return approval
 
 
+def use(ctx: Context, approval_id: uuid.UUID, kind: ApprovalKind) -> Approval:
+    """Use up an approval of one's own, in the unit that does what was approved.
+
+    Raises NotFound("approval") for another's or of another kind, Conflict("approval_unusable") for one that was not
+    given, was stopped, was used before, or is too old.
+    """
+    require(ctx, Permission.APPROVAL_ASK, approval_id)
+    approval = queries.lock_approval(approval_id)
+    if (approval.kind, approval.requested_by) != (kind, ctx.actor.id):
+        raise NotFound("approval", approval_id)
+    if not _carry_out(ctx, approval):
+        raise Conflict("approval_unusable")
+    return approval
+
+
 def stop(ctx: Context, approval_id: uuid.UUID) -> None:
     """Stop what was not done yet: whom it is about may, and whoever may decide; whoever asked takes it back so.
 
@@ -215,15 +235,16 @@ def _carry_out(ctx: Context, approval: Approval) -> bool:
         return False
     db.session.expire_all()
     subject_id, centre_id = approval.subject_id, approval.centre_id
-    assert subject_id is not None
     if approval.kind == ApprovalKind.ADMIN_ROLE:
+        assert subject_id is not None
         record(
             ctx, "user.changed", "user", subject_id, centre_id=centre_id, fields=["role"],
             before=approval.detail["former"], role=Role.ADMIN.value,
         )  # fmt: skip
         if "invitation" in approval.detail:
             invite_again(ctx, subject_id, centre_id)
-    else:
+    elif approval.kind == ApprovalKind.FACTOR_RESET:
+        assert subject_id is not None
         record(ctx, "factor.all_removed", "user", subject_id, centre_id=centre_id)
         publish(ctx, FactorChanged(subject_id, centre_id, FactorChange.ALL_REMOVED.value))
     moved(ctx, approval, ApprovalState.DONE)

@@ -48,6 +48,16 @@ class Permission(StrEnum):
     APPROVAL_ASK = "approval:ask"
     APPROVAL_READ = "approval:read"
     APPROVAL_DECIDE = "approval:decide"
+    EXPORT_MAKE = "export:make"
+    EXPORT_READ = "export:read"
+    EXPORT_BULK = "export:bulk"
+    DISCLOSURE_READ = "disclosure:read"
+    DISCLOSURE_RECORD = "disclosure:record"
+    DEMAND_READ = "demand:read"
+    DEMAND_RECORD = "demand:record"
+    BREACH_READ = "breach:read"
+    BREACH_RECORD = "breach:record"
+    PROCESSING_READ = "processing:read"
     REFERENCE_READ = "reference:read"
     PERSON_SEARCH = "person:search"
     OWN_ACCOUNT = "account:own"
@@ -89,6 +99,7 @@ class FieldGroup(StrEnum):
     STATISTICS = "statistics"
     DIRECTORY = "directory"  # agencies, staff, reference data: no child in it
     ACCOUNT = "account"  # the actor's own account
+    REGISTER = "register"  # demands of authorities, breaches: written so that no child is known by it
 
 
 class FieldAccess(StrEnum):

@@ -44,6 +44,11 @@ _UNSAY = (
     "DELETE FROM messages WHERE params ->> 'case_id' = ANY (:cases)"
     " OR params ->> 'ask_id' IN (SELECT id::text FROM referral_asks WHERE case_id::text = ANY (:cases))"
 )
+# A file about the case that lies ready is destroyed like the rest; one that was fetched is gone already.
+_WITHDRAW = (
+    "UPDATE exports SET record_key = :key, body_sealed = NULL, reason_sealed = NULL, recipient_sealed = NULL,"
+    " gone_at = coalesce(gone_at, :at) WHERE case_ids && :cases"
+)
 # Refusals stay: to whom a case is closed it stays closed.
 _END_GRANTS = (
     "UPDATE grants SET ended_at = :at WHERE effect = 'allow' AND ended_at IS NULL AND (record_id = ANY (:all)"
@@ -103,6 +108,7 @@ def destroy(entry: LedgerEntry, at: datetime) -> None:
     _run(_FORGET, all=list(reach.ids))
     if reach.cases:
         _run(_UNSAY, cases=[str(case_id) for case_id in reach.cases])
+        _run(_WITHDRAW, key=DESTROYED, cases=list(reach.cases), at=at)
     _run(_END_GRANTS, all=list(reach.ids), cases=list(reach.cases), at=at)
     done = {table: count for table, count in counts.items() if count}
     _run(_FINISH, id=entry.erasure_id, at=at, counts=orjson.dumps(done).decode(), version=ring().current_version)

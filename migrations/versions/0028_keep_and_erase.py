@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql as pg
 
 from migrations.tools import rotate, serve, shield
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 AT = sa.DateTime(timezone=True)
 ROLE = "(SELECT app.actor() ->> 'r')"
@@ -22,30 +22,30 @@ KEPT = f"centre_id = ANY ((SELECT app.centres_of('retention'))::uuid[]) AND {NOT
 KINDS = "('call', 'case', 'person')"
 WHY = "('rule', 'request')"
 
-# As in 0022, and about a record: its supervisor asks, and whoever is shut out of it neither asks nor decides.
+# As in 0027, and about a record: its supervisor asks, and whoever is shut out of it neither asks nor decides.
 OF_RECORD = " OR ".join(
     f"EXISTS (SELECT 1 FROM {table} r WHERE r.id = record_id AND r.centre_id = approvals.centre_id AND r.erased_at IS NULL)"
     for table in ("cases", "calls", "persons")
 )
-ASKED = f"""requested_by = {ME} AND {DECIDES} AND {OWN_CENTRE}
+ABOUT_PERSON = "EXISTS (SELECT 1 FROM users u WHERE u.id = subject_id AND u.centre_id = approvals.centre_id)"
+_ASKED = f"""requested_by = {ME} AND {DECIDES} AND {OWN_CENTRE}
     AND (kind <> 'admin_role' OR {ROLE} = 'admin')
     AND num_nonnulls(decision, stopped_at, spent_at, not_before) = 0
     AND abs(extract(epoch FROM requested_at - {NOW})) < 1
-    AND CASE WHEN record_id IS NULL
-        THEN EXISTS (SELECT 1 FROM users u WHERE u.id = subject_id AND u.centre_id = approvals.centre_id)
-        ELSE {ROLE} = 'supervisor' AND NOT app.held(record_id) AND ({OF_RECORD}) END"""
-MOVED = f"""CASE WHEN stopped_at IS NOT NULL THEN stopped_by = {ME} AND (subject_id = {ME} OR {DECIDES})
+    AND (kind <> 'bulk_export' OR {ROLE} = 'supervisor')
+    AND """
+ASKED_BEFORE = f"{_ASKED}(subject_id IS NULL OR {ABOUT_PERSON})"
+ASKED = f"""{_ASKED}CASE kind WHEN 'bulk_export' THEN true
+        WHEN 'erasure' THEN {ROLE} = 'supervisor' AND NOT app.held(record_id) AND ({OF_RECORD})
+        ELSE {ABOUT_PERSON} END"""
+_MOVED = f"""CASE WHEN stopped_at IS NOT NULL THEN stopped_by = {ME} AND (subject_id = {ME} OR {DECIDES})
     ELSE decided_by = {ME} AND requested_by <> {ME} AND subject_id IS DISTINCT FROM {ME} AND {DECIDES}
-        AND expires_at > {NOW} AND abs(extract(epoch FROM decided_at - {NOW})) < 1
-        AND (record_id IS NULL OR {NOT_SHUT_OUT}) END"""
-ASKED_BEFORE = f"""requested_by = {ME} AND {DECIDES} AND {OWN_CENTRE}
-    AND (kind <> 'admin_role' OR {ROLE} = 'admin')
-    AND num_nonnulls(decision, stopped_at, spent_at, not_before) = 0
-    AND abs(extract(epoch FROM requested_at - {NOW})) < 1
-    AND EXISTS (SELECT 1 FROM users u WHERE u.id = subject_id AND u.centre_id = approvals.centre_id)"""
-MOVED_BEFORE = f"""CASE WHEN stopped_at IS NOT NULL THEN stopped_by = {ME} AND (subject_id = {ME} OR {DECIDES})
-    ELSE decided_by = {ME} AND requested_by <> {ME} AND subject_id <> {ME} AND {DECIDES} AND expires_at > {NOW}
-        AND abs(extract(epoch FROM decided_at - {NOW})) < 1 END"""
+        AND expires_at > {NOW} AND abs(extract(epoch FROM decided_at - {NOW})) < 1"""
+MOVED_BEFORE = f"{_MOVED} END"
+MOVED = f"{_MOVED} AND (record_id IS NULL OR {NOT_SHUT_OUT}) END"
+
+ABOUT_BEFORE = "(subject_id IS NULL) = (kind = 'bulk_export')"
+ABOUT = "num_nonnulls(subject_id, record_id) = CASE kind WHEN 'bulk_export' THEN 0 ELSE 1 END"
 
 HELD = """
 CREATE FUNCTION app.held(wanted uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
@@ -76,6 +76,8 @@ BEGIN
             DELETE FROM factors WHERE user_id = it.subject_id;
             DELETE FROM recovery_codes WHERE user_id = it.subject_id;
             UPDATE user_sessions SET ended_at = at WHERE user_id = it.subject_id AND ended_at IS NULL;
+        WHEN 'bulk_export' THEN
+            IF it.requested_by <> (a ->> 'u')::uuid OR it.decided_at + interval '7 days' < at THEN RETURN false; END IF;
 {erasure}    END CASE;
     UPDATE approvals SET spent_at = at WHERE id = wanted;
     RETURN true;
@@ -115,6 +117,8 @@ READS = {
     "glass_overrides": "id, case_id",
     "followups": "id, case_id",
     "referral_asks": "id, case_id, referral_id",
+    "disclosures": "id, case_id",
+    "exports": "id, case_ids, gone_at",
     "legal_holds": "id, record_id, lifted_at",
     "retention_reviews": "id, centre_id, record_kind, record_id, keep_until",
     "retention_rules": "centre_id, kind, months",
@@ -144,6 +148,8 @@ WRITES = {
     "glass_overrides": "record_key, reason_sealed, note_sealed",
     "followups": "record_key, task_sealed, note_sealed, reason_sealed",
     "referral_asks": "record_key, decline_note_sealed",
+    "disclosures": "record_key, recipient_sealed, what_sealed",
+    "exports": "record_key, body_sealed, reason_sealed, recipient_sealed, gone_at",
     "legal_holds": "record_key, reason_sealed",
     "retention_reviews": "keep_until",
     "retention_sweeps": "after_at, after_id, swept_at",
@@ -165,7 +171,6 @@ NOTES = {  # what it notes and tells, and of which rows that is true
     "erasure_ledger_states": ("SELECT, INSERT, UPDATE", "true"),
 }  # fmt: skip
 TOLD = (
-    ("r.subject_id = (told ->> 'subject_id')::uuid", "r.subject_id IS NOT DISTINCT FROM (told ->> 'subject_id')::uuid"),
     ("    WHEN 'accounts' THEN\n", """    WHEN 'retention' THEN
         done := EXISTS (SELECT 1 FROM erasures r
             WHERE r.id = (told ->> 'erasure_id')::uuid AND r.centre_id = centre AND r.xmin = mine);
@@ -221,10 +226,6 @@ def _mark_records() -> None:
     op.create_index(
         "ix_cases_closed", "cases", ["centre_id", "closed_at", "id"],
         postgresql_where=sa.text("closed_at IS NOT NULL AND erased_at IS NULL"),
-    )  # fmt: skip
-    op.create_index(
-        "ix_persons_canonical_person_id", "persons", ["canonical_person_id"],
-        postgresql_where=sa.text("canonical_person_id IS NOT NULL"),
     )  # fmt: skip
 
 
@@ -353,12 +354,18 @@ def _make_tables() -> None:
     rotate("retention_reviews")
 
 
+def _approve(kinds: str, about: str) -> None:
+    """What may be asked for, and about what."""
+    op.execute(
+        "ALTER TABLE approvals DROP CONSTRAINT ck_approvals_kind; ALTER TABLE approvals DROP CONSTRAINT ck_approvals_about"
+    )
+    op.create_check_constraint("kind", "approvals", f"kind IN ({kinds})")
+    op.create_check_constraint("about", "approvals", about)
+
+
 def _widen_approvals() -> None:
-    op.alter_column("approvals", "subject_id", nullable=True)
     op.add_column("approvals", sa.Column("record_id", sa.Uuid()))
-    op.drop_constraint("ck_approvals_kind", "approvals")
-    op.create_check_constraint("kind", "approvals", "kind IN ('admin_role', 'factor_reset', 'erasure')")
-    op.create_check_constraint("about_one", "approvals", "num_nonnulls(subject_id, record_id) = 1")
+    _approve("'admin_role', 'factor_reset', 'bulk_export', 'erasure'", ABOUT)
     op.create_check_constraint("about_record", "approvals", "(kind = 'erasure') = (record_id IS NOT NULL)")
     op.create_index(
         "ix_approvals_record_id", "approvals", ["record_id"], postgresql_where=sa.text("record_id IS NOT NULL")
@@ -377,11 +384,9 @@ def downgrade() -> None:
     op.execute(f"ALTER POLICY approvals_update_narrowed ON approvals WITH CHECK ({MOVED_BEFORE})")
     op.execute("DELETE FROM approvals WHERE kind = 'erasure'")
     op.execute("DROP INDEX ix_approvals_record_id")
-    for name in ("about_record", "about_one", "kind"):
-        op.drop_constraint(f"ck_approvals_{name}", "approvals")
-    op.create_check_constraint("kind", "approvals", "kind IN ('admin_role', 'factor_reset')")
+    op.execute("ALTER TABLE approvals DROP CONSTRAINT ck_approvals_about_record")
+    _approve("'admin_role', 'factor_reset', 'bulk_export'", ABOUT_BEFORE)
     op.drop_column("approvals", "record_id")
-    op.alter_column("approvals", "subject_id", nullable=False)
     for table in (*READS, *NOTES):
         op.execute(f"DROP POLICY {table}_by_eraser ON {table}")
         op.execute(f"REVOKE ALL ON {table} FROM helpline_eraser")
@@ -400,7 +405,6 @@ def downgrade() -> None:
         op.drop_table(name)
     op.execute("DROP FUNCTION app.held(uuid)")
     op.drop_index("ix_cases_closed", "cases")
-    op.drop_index("ix_persons_canonical_person_id", "persons")
     for table in ROOTS:
         op.drop_column(table, "erased_why")
         op.drop_column(table, "erased_at")
