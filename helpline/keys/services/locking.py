@@ -17,7 +17,7 @@ from helpline.foundation.clock import now
 from helpline.foundation.context import Channel, Context, current_context, system_actor, system_context
 from helpline.foundation.crypto import keyring, links
 from helpline.foundation.crypto.keyring import KeyRing, KeyRingError
-from helpline.foundation.db import db, unit_of_work
+from helpline.foundation.db import become, db, unit_of_work
 from helpline.foundation.errors import Forbidden, Invalid
 from helpline.keys import queries
 from helpline.keys.rules import LINK_DAYS
@@ -63,8 +63,12 @@ def identify_link(token: str) -> SignedIn | None:
         centre_id, version = links.verify(PURPOSE, token, now())
     except Invalid:
         return None
-    state, visitor = queries.get_state(), current_context()
-    if (state.link_centre_id, state.link_version) != (centre_id, version) or visitor is None:
+    visitor = current_context()
+    if visitor is None:
+        return None
+    become(visitor)  # a link that was once signed here: enough to see whether it still counts
+    state = queries.get_state()
+    if (state.link_centre_id, state.link_version) != (centre_id, version):
         return None
     actor = system_actor(SystemActor.LOCKER, centre_id)
     return SignedIn(actor=actor, channel=Channel.PORTAL, locale=visitor.locale)
