@@ -20,11 +20,11 @@ from helpline.retention.queries.listing import PAGE
 from helpline.retention.schemas import (
     AfterQuery,
     DueOut,
+    ErasureLedgerOut,
     ErasureOut,
     HoldIn,
     HoldItemOut,
     KeepIn,
-    ErasureLedgerOut,
     ProposeIn,
     RecordStateOut,
     RuleIn,

@@ -205,10 +205,11 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "directory": _l("Knowing which services there are"),
         "staff": _l("Letting staff in, and nobody else"),
         "audit": _l("Proving who did and read what"),
+        "keeping": _l("Keeping records as long as needed, and erasing them"),
         "machinery": _l("Running the service; no personal data"),
     },
     "keeping": {
-        "erased": _l("Until it is erased; nothing is erased by itself"),
+        "erased": _l("As long as the centre's rules of keeping say; calls and cases are erased by two people alone"),
         "audit": _l("As long as the audit: nothing is removed from it"),
         "exports": _l("A file three days at most, and not after its download; the entry about it stays"),
         "unused": _l("Until the account or the agency is no longer needed"),

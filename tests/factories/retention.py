@@ -60,11 +60,22 @@ def plant(rows, case_id: uuid.UUID) -> dict[str, uuid.UUID]:
         "SELECT call_id, centre_id, team_id, opened_by FROM cases WHERE id = %s", case_id
     )
     ids = {
-        name: new_id() for name in ("followups", "referrals", "referral_asks", "call_versions", "messages", "agencies")
+        name: new_id()
+        for name in (
+            "followups",
+            "referrals",
+            "referral_asks",
+            "call_versions",
+            "messages",
+            "agencies",
+            "disclosures",
+            "exports",
+        )
     }
     sealed = {
         table: seal_values(table, ids[table], {column: f"Sokha, in {table}"})
         for table, column in (("followups", "task_sealed"), ("referral_asks", "decline_note_sealed"),
+                              ("disclosures", "what_sealed"), ("exports", "body_sealed"),
                               ("call_versions", "snapshot_sealed"), ("messages", "address_sealed"))
     } | {"call_drafts": seal_values("call_drafts", call_id, {"body_sealed": {"narrative": "Sokha"}})}  # fmt: skip
     words = {table: list(values.values()) for table, values in sealed.items()}
@@ -102,5 +113,17 @@ def plant(rows, case_id: uuid.UUID) -> dict[str, uuid.UUID]:
         "INSERT INTO messages (record_key, address_sealed, id, centre_id, template, params, channel, state, dedupe_key,"
         " created_at, due_at) VALUES (%s, %s, %s, %s, 'referral_asked', %s, 'mail', 'sent', %s, now(), now())",
         *words["messages"], ids["messages"], centre_id, Jsonb({"ask_id": str(ids["referral_asks"])}), ids["messages"].hex,
+    )  # fmt: skip
+    rows(
+        "INSERT INTO disclosures (record_key, what_sealed, id, centre_id, case_id, given_at, recipient_kind, means, basis,"
+        " field_groups, recorded_by, recorded_at) VALUES (%s, %s, %s, %s, %s, now(), 'police', 'telephone',"
+        " 'danger_to_life', '{}', %s, now())",
+        *words["disclosures"], ids["disclosures"], centre_id, case_id, user_id,
+    )  # fmt: skip
+    rows(
+        "INSERT INTO exports (record_key, body_sealed, id, centre_id, team_id, kind, case_ids, recipient, field_groups, items,"
+        " withheld, requested_by, made_at, expires_at) VALUES (%s, %s, %s, %s, %s, 'subject', %s, 'child', '{}', 1, '{}', %s,"
+        " now(), now() + interval '3 days')",
+        *words["exports"], ids["exports"], centre_id, team_id, [case_id], user_id,
     )  # fmt: skip
     return ids

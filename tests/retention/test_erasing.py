@@ -88,6 +88,15 @@ def test_a_case_goes_with_its_call_and_its_child(world, the_case, erase, rows):
     assert (counts["cases"], counts["calls"], counts["persons"]) == (1, 1, 1)
 
 
+def test_what_lay_ready_to_be_fetched_goes_with_its_case(world, in_app, rows, erase):
+    case_id, other = full_case(world), full_case(world)
+    mine, theirs = (made.plant(rows, each)["exports"] for each in (case_id, other))
+    erase(case_id)
+    look = "SELECT record_key, body_sealed IS NULL, gone_at IS NOT NULL, downloaded_at FROM exports WHERE id = %s"
+    assert rows(look, mine) == [(DESTROYED, True, True, None)]
+    assert rows(look, theirs)[0][1:3] == (False, False)
+
+
 def test_it_is_on_record_and_told(world, the_case, erase, rows):
     case_id, _call_id, _child_id = the_case
     approval_id = erase(case_id)
