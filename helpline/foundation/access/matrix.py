@@ -142,6 +142,7 @@ RESTS_ON: Mapping[Permission, tuple[Permission, ...]] = (
          P.REFERRAL_REQUEST, P.FOLLOWUP_READ, P.FOLLOWUP_PLAN, P.FOLLOWUP_COMPLETE, P.PERSON_SEARCH, P.EXPORT_MAKE,
          P.DISCLOSURE_RECORD), (P.CASE_READ,),
     )
+    | dict.fromkeys((P.RETENTION_REVIEW, P.HOLD_SET), (P.RETENTION_READ, P.CALL_READ, P.CASE_READ))
     | {P.EXPORT_BULK: (P.CALL_READ, P.CASE_READ), P.DEMAND_RECORD: (P.DEMAND_READ,), P.BREACH_RECORD: (P.BREACH_READ,)}
     | {
         P.GLASS_REVIEW: (P.GLASS_READ,), P.CALL_IMPORT: (P.IMPORT_READ,), P.DELIVERY_RESOLVE: (P.DELIVERY_READ,),
@@ -151,10 +152,10 @@ RESTS_ON: Mapping[Permission, tuple[Permission, ...]] = (
 )  # fmt: skip
 # Emergency access is for cases beyond one's reach: it goes with reading cases, not as far only.
 BEYOND_REACH = frozenset({P.GLASS_BREAK})
-# Whoever reads less than a team's records answers for nobody's.
+# Whoever reads less than a team's records answers for nobody's; less than a centre's, for keeping none.
 LEAST: Mapping[Permission, Scope] = dict.fromkeys(
     (P.CASE_ASSIGN, P.CASE_RESTRICT, P.FIGURES_READ, P.GLASS_READ, P.GLASS_REVIEW), S.TEAM
-)
+) | dict.fromkeys((P.RETENTION_REVIEW, P.HOLD_SET), S.CENTRE)
 # Whoever is left with what others give them makes no new records: they would not see them.
 MAKES = frozenset({P.CALL_LOG, P.CASE_OPEN})
 _CALL = (G.CHILD_IDENTITY, G.CONTACT, G.LOCATION, G.STORY, G.HEALTH, G.RISK, G.CASE_ADMINISTRATION)
