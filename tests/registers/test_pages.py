@@ -137,6 +137,9 @@ def test_what_was_told_by_telephone_stands_on_the_cases_page_and_not_on_the_audi
 
 
 def test_preparing_shows_what_is_withheld_and_why(browser, world, case_id):
+    leading, _form = browser(world.team_supervisor)
+    ledger = leading.get(f"/cases/{case_id}/disclosures").text
+    assert 'href="/registers/exports"' in ledger, "no rail leads a team's supervisor to what they made"
     client, form = browser(world.supervisor)
     page = client.get(f"/cases/{case_id}/export").text
     assert "Another person told it" in page

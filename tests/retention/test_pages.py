@@ -56,13 +56,18 @@ def test_the_list_names_cases_to_whom_they_are_open_alone(closed, world, browser
     assert browser(world.operator).get("/retention").status_code == 403
 
 
-def test_an_erased_case_is_a_page_that_says_so(closed, world, browser):
+def test_an_erased_case_is_a_page_that_says_so(closed, world, browser, rows):
     page = browser(world.supervisor).get(f"/cases/{closed[1]}")
     assert page.status_code == 200
     assert "Erased " in page.text
     assert "Bopha" not in page.text
     for deed in ("reopening", "Take it up again", "Record contact"):
         assert deed not in page.text
+    province = "SELECT p.names ->> 'en' FROM places p JOIN cases c ON c.province_id = p.id WHERE c.id = %s"
+    [(name,)] = rows(province, closed[1])
+    assert f"{name} · " in page.text, "the province stays"
+    assert "place not known" not in page.text
+    assert name in browser(world.supervisor).get("/cases?status=closed").text
 
 
 def test_nothing_is_given_out_or_entered_of_a_case_that_was_erased(closed, world, browser, rows):
