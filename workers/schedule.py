@@ -16,6 +16,6 @@ celery.conf.beat_schedule = {
     "review": {"task": "privacy.remind_reviews", "schedule": 10.0, "options": {"expires": 30}},
     "approvals": {"task": "accounts.carry_out_approvals", "schedule": 10.0, "options": {"expires": 30}},
     "breaches": {"task": "registers.remind_breaches", "schedule": 30.0, "options": {"expires": 60}},
-    "exports": {"task": "registers.drop_exports", "schedule": 60.0, "options": {"expires": 120}},
+    "exports": {"task": "registers.drop_exports", "schedule": 60.0, "options": {"expires": 60}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }
