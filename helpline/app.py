@@ -51,6 +51,10 @@ from helpline.referrals import pages as referrals_pages
 from helpline.referrals.services import portal as referral_portal
 from helpline.registers import api as registers_api
 from helpline.registers.pages import books as registers_pages
+from helpline.retention import api as retention_api
+from helpline.retention import pages as retention_pages
+from helpline.retention.gateways import LedgerFile
+from helpline.retention.services import port as retention_port
 from helpline.search import api as search_api
 from helpline.search import pages as search_pages
 from helpline.search import services as search_services
@@ -69,11 +73,12 @@ from helpline.web.words import init_words
 PAGES = (
     accounts_pages, agencies_pages, calls_pages, cases_pages, dashboards_pages, desk_pages, followups_pages,
     imports_pages, keys_pages, notifications_pages, oversight_pages, privacy_pages, referrals_pages, registers_pages,
+    retention_pages,
     search_pages,
 )  # fmt: skip
 APIS = (
     accounts_api, agencies_api, calls_api, cases_api, dashboards_api, followups_api, imports_api, notifications_api,
-    oversight_api, privacy_api, reference_api, referrals_api, registers_api, search_api,
+    oversight_api, privacy_api, reference_api, referrals_api, registers_api, retention_api, search_api,
 )  # fmt: skip
 
 DatabaseRole = Literal["web", "worker", "owner"]
@@ -108,6 +113,7 @@ def create_app(settings: Settings | None = None, *, database_role: DatabaseRole 
         app.register_blueprint(module.pages)
     make_api(app, [module.api for module in APIS])
     sessions.install(settings, RedisCounters(settings.redis_url) if settings.redis_url else sessions.NoCounters())
+    retention_port.install(LedgerFile(settings.ledger_path), settings.backup_days)
     search_services.install(SocketNames(settings.search_socket_path))
     ports.session = sessions.identify_session
     ports.api_token = sessions.identify_token

@@ -48,6 +48,7 @@ from helpline.keys.services.locking import lock_keys, open_keys
 from helpline.oversight.gateways import read_witness_file
 from helpline.oversight.services import verifying
 from helpline.reference.services import load_reference
+from helpline.retention.services import ledger
 from helpline.settings import ROOT, Settings, SettingsError, load_settings
 
 # By name, since the application stands above its commands.
@@ -60,7 +61,7 @@ def init_cli(app: Flask) -> None:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     ours = (
         import_calls, verify_audit, create_admin, load_reference_command, make_key_shares, lock_keys_command,
-        open_keys_command, rotate_keys, remove_factors_command,
+        open_keys_command, rotate_keys, remove_factors_command, replay_erasures, compare_erasures,
     )  # fmt: skip
     for command in ours:
         app.cli.add_command(command)
@@ -197,21 +198,22 @@ def prepare() -> None:
         _prepare_database(settings)
     if not settings.keys_path.exists() and not settings.production:
         _make_keys(settings, generated=True)
-    with _as_owner():
+    with _application():
         upgrade()
         if not keyring.is_open():
             click.echo("The keys are locked: what needs them waits. Two key holders open them with open-keys.")
             return
         install_context_key(settings.database_owner_url)
+        click.echo(ledger.said_of_replay(*ledger.replay()), nl=False)
         _load_reference()
         if settings.demo and not settings.production:
             load_demo(settings.embedded_path / ACCOUNTS)
 
 
 @contextmanager
-def _as_owner() -> Iterator[None]:
-    """The application, connected as the owner of the tables, while the block runs."""
-    with ScriptInfo(app_import_path=OWNER_APP).load_app().app_context():
+def _application(name: str = OWNER_APP) -> Iterator[None]:
+    """The application, connected as the owner of the tables or as a worker, while the block runs."""
+    with ScriptInfo(app_import_path=name).load_app().app_context():
         try:
             yield
         finally:
@@ -228,8 +230,24 @@ def _load_reference() -> None:
 @main.command("load-reference", with_appcontext=False)
 def load_reference_command() -> None:
     """Bring places, reasons and holidays up to date with the files that ship; needs DATABASE_OWNER_URL."""
-    with _as_owner():
+    with _application():
         _load_reference()
+
+
+@main.command("replay-erasures", with_appcontext=False)
+def replay_erasures() -> None:
+    """Erase again, after a restore, what the ledger says; `prepare` does so too. Needs DATABASE_OWNER_URL."""
+    with _application():
+        click.echo(ledger.said_of_replay(*ledger.replay()), nl=False)
+
+
+@main.command("compare-erasures", with_appcontext=False)
+def compare_erasures() -> None:
+    """Say whether the ledger of erasures and the database tell the same; ends with 1 otherwise."""
+    with _application(WORKER_APP):
+        state = ledger.compare()
+    click.echo("\n".join(ledger.sentences(state)))
+    raise SystemExit(0 if state.whole else 1)
 
 
 @main.command("create-admin", with_appcontext=False)
@@ -243,7 +261,7 @@ def create_admin(code: str, centre_name: str, country: str, name: str, email: st
 
     Prints the link at which they choose their password; needs DATABASE_OWNER_URL.
     """
-    with _as_owner():
+    with _application():
         try:
             with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
                 known = find_centre_by_code(code)
@@ -265,7 +283,7 @@ def remove_factors_command(login: str) -> None:
 
     Every session of theirs ends, and they are told by mail. Needs DATABASE_OWNER_URL.
     """
-    with _as_owner():
+    with _application():
         try:
             with unit_of_work(system_context(SystemActor.KEEPER, channel=Channel.CLI)) as ctx:
                 user = find_login(login)
@@ -333,13 +351,11 @@ def import_calls(
 @click.option("--entry", "entry_id", type=click.UUID, help="Prove that this entry stands under the last checkpoint.")
 def verify_audit(witness: Path | None, entry_id: uuid.UUID | None) -> None:
     """Prove that nothing in the audit was edited, removed, reordered, inserted or forked; ends with 1 otherwise."""
-    with ScriptInfo(app_import_path=WORKER_APP).load_app().app_context():
+    with _application(WORKER_APP):
         try:
             wrong = _prove(entry_id) if entry_id else _verify(witness)
         except (Invalid, NotFound, OSError) as problem:
             raise click.ClickException(_say(problem) if isinstance(problem, HelplineError) else str(problem)) from None
-        finally:
-            db.engine.dispose()
     raise SystemExit(wrong)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 Environment = Literal["development", "test", "production"]
 STAFF_ROLES = ("operator", "caseworker", "team_supervisor", "supervisor", "admin", "auditor")
 ALWAYS_TWO_FACTORS = ("admin", "supervisor")  # in production
+MOST_BACKUP_DAYS = 30  # the rule of the issue: what was erased is gone from backups after so long
 ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_ADDRESSES = "addresses.json"  # in HELPLINE_VAR, mode 0600: where `make run` says what it started
 SEARCH_SOCKET = "search.sock"  # in HELPLINE_VAR, unless HELPLINE_SEARCH_SOCKET says otherwise
@@ -64,6 +65,17 @@ class Settings:
         "HELPLINE_MACHINE_KEY_FILE",
         Path(),
         "this machine's key to the key ring, which the emergency lock destroys; empty: beside it, NAME.machine",
+    )
+    erasure_ledger_path: Path = _option(
+        "HELPLINE_ERASURE_LEDGER",
+        Path(),
+        "what was erased, ids and times alone, kept apart from the database and its backups; empty: beside the keys,"
+        " NAME.erasures",
+    )
+    backup_days: int = _option(
+        "HELPLINE_BACKUP_DAYS",
+        30,
+        "how long a backup of the database is kept, 30 days at most; told where data is erased",
     )
     search_socket_path: Path = _option(
         "HELPLINE_SEARCH_SOCKET",
@@ -122,6 +134,12 @@ class Settings:
     def machine_path(self) -> Path | None:
         """Where the machine key is; None: beside the key ring's file."""
         return self.machine_key_path if self.machine_key_path.name else None
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the ledger of erasures is."""
+        beside = self.keys_path.with_name(f"{self.keys_path.name}.erasures")
+        return self.erasure_ledger_path if self.erasure_ledger_path.name else beside
 
     @property
     def production(self) -> bool:
@@ -227,6 +245,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError("AUDIT_WITNESS_URL must begin with https:// or http://")
     if not settings.factor_reset_hours:
         raise SettingsError("HELPLINE_FACTOR_RESET_HOURS must be 1 or more")
+    if not 1 <= settings.backup_days <= MOST_BACKUP_DAYS:
+        raise SettingsError(f"HELPLINE_BACKUP_DAYS must be 1 to {MOST_BACKUP_DAYS}: no backup may be kept longer")
     if not settings.factor_roles <= set(STAFF_ROLES):
         raise SettingsError(
             f"HELPLINE_SECOND_FACTOR_ROLES must name roles out of {', '.join(STAFF_ROLES)},"

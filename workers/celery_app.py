@@ -19,6 +19,7 @@ celery.conf.update(
         "workers.oversight",
         "workers.privacy",
         "workers.referrals",
+        "workers.retention",
         "workers.registers",
         "workers.subscriptions",
     ],
@@ -41,7 +42,11 @@ celery.conf.update(
     timezone="UTC",
     beat_max_loop_interval=1,
 )
-celery.conf.task_routes = {"imports.*": {"queue": "slow"}, "oversight.verify_audit": {"queue": "slow"}}
+celery.conf.task_routes = {
+    "imports.*": {"queue": "slow"},
+    "oversight.verify_audit": {"queue": "slow"},
+    "retention.sweep": {"queue": "slow"},
+}
 
 
 @setup_logging.connect

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from helpline.accounts.vocabulary import ApprovalKind
 from helpline.foundation.access.permissions import Role
@@ -90,6 +91,17 @@ class Ask:
     subject_id: uuid.UUID | None
     reason: str = field(repr=False)
     detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AskErasure:
+    """The erasure of a record. `detail`: what it is and what goes with it, in codes and numbers."""
+
+    approval_id: uuid.UUID
+    centre_id: uuid.UUID
+    record_id: uuid.UUID
+    detail: dict[str, Any]
+    reason: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,10 @@ class FactorChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalMoved(Event):
-    """Something that needs two people was asked for, decided, stopped or done. `subject_id`: whom it is about."""
+    """Something that needs two people was asked for, decided, stopped or done.
+
+    `subject_id`: whom it is about, where it is about somebody.
+    """
 
     name: ClassVar[str] = "accounts.approval_moved"
     approval_id: uuid.UUID

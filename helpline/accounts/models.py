@@ -209,20 +209,24 @@ class Factor(Sealed, Model):
 class Approval(Sealed, Model):
     """What one person asks for and another decides. What was decided, stopped or done stays so.
 
-    `subject_id`: whom it is about, neither of the two; nobody where it is about records.
+    `subject_id`: whom it is about, neither of the two; `record_id`: the record, where it is about one; neither where it
+    is about many records.
     `not_before`: when what was approved is carried out.
     """
 
     __tablename__ = "approvals"
     __table_args__ = (
-        CheckConstraint("kind IN ('admin_role', 'factor_reset', 'bulk_export')", name="kind"),
+        CheckConstraint("kind IN ('admin_role', 'factor_reset', 'bulk_export', 'erasure')", name="kind"),
+        CheckConstraint(
+            "num_nonnulls(subject_id, record_id) = CASE kind WHEN 'bulk_export' THEN 0 ELSE 1 END", name="about"
+        ),
+        CheckConstraint("(kind = 'erasure') = (record_id IS NOT NULL)", name="about_record"),
         CheckConstraint("decision IN ('approved', 'declined')", name="decision"),
         CheckConstraint("num_nulls(decision, decided_by, decided_at) IN (0, 3)", name="decided_whole"),
         CheckConstraint("(not_before IS NOT NULL) = (decision IS NOT DISTINCT FROM 'approved')", name="begins"),
         CheckConstraint("num_nulls(stopped_by, stopped_at) IN (0, 2)", name="stopped_whole"),
         CheckConstraint("requested_by <> decided_by", name="two_people"),
         CheckConstraint("subject_id NOT IN (requested_by, coalesce(decided_by, requested_by))", name="others"),
-        CheckConstraint("(subject_id IS NULL) = (kind = 'bulk_export')", name="about"),
         CheckConstraint("kind <> 'factor_reset' OR not_before >= decided_at + interval '1 hour'", name="waits"),
         CheckConstraint("spent_at IS NULL OR decision = 'approved' AND stopped_at IS NULL", name="spent"),
         CheckConstraint("expires_at <= requested_at + interval '7 days'", name="expires"),
@@ -231,12 +235,14 @@ class Approval(Sealed, Model):
             "ix_approvals_not_before", "not_before", postgresql_where=text("spent_at IS NULL AND stopped_at IS NULL")
         ),
         Index("ix_approvals_subject_id", "subject_id"),
+        Index("ix_approvals_record_id", "record_id", postgresql_where=text("record_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
     kind: Mapped[str]
     subject_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    record_id: Mapped[uuid.UUID | None]
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
     reason_sealed: Mapped[bytes | None] = sealed_column()
     reason = sealed_text("reason_sealed")

@@ -241,6 +241,11 @@ def is_asked(kind: ApprovalKind, user_id: uuid.UUID, now: datetime) -> bool:
     return any(each.kind == kind for each in list_approvals_about(user_id, now))
 
 
+def find_erasure_asked(record_id: uuid.UUID, now: datetime) -> Approval | None:
+    """The erasure of this record that is asked for or approved, and not done yet."""
+    return db.session.scalars(select(Approval).where(Approval.record_id == record_id, *_open(now))).first()
+
+
 def count_asked(centre_id: uuid.UUID, but_not: uuid.UUID, now: datetime) -> int:
     """How many wait for somebody's decision, but for those that this person asked for or is meant by."""
     others = Approval.requested_by != but_not, Approval.subject_id.is_distinct_from(but_not)
@@ -250,10 +255,10 @@ def count_asked(centre_id: uuid.UUID, but_not: uuid.UUID, now: datetime) -> int:
     return db.session.scalar(asked) or 0
 
 
-def list_due_approvals(now: datetime, limit: int) -> Sequence[Approval]:
-    """Lost factors whose time has come."""
+def list_due_approvals(kind: ApprovalKind, now: datetime, limit: int) -> Sequence[Approval]:
+    """What was approved and whose time has come."""
     statement = select(Approval).where(
-        Approval.kind == ApprovalKind.FACTOR_RESET, Approval.decision == Decision.APPROVED, Approval.not_before <= now,
+        Approval.kind == kind, Approval.decision == Decision.APPROVED, Approval.not_before <= now,
         Approval.spent_at.is_(None), Approval.stopped_at.is_(None),
     )  # fmt: skip
     return db.session.scalars(statement.order_by(Approval.not_before).limit(limit)).all()

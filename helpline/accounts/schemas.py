@@ -344,7 +344,9 @@ class ApprovalIn(In):
         ApprovalKind,
         by_value=True,
         required=True,
-        validate=NoneOf([ApprovalKind.BULK_EXPORT], error=_l("Choose one of the answers offered.")),
+        validate=NoneOf(
+            [ApprovalKind.BULK_EXPORT, ApprovalKind.ERASURE], error=_l("Choose one of the answers offered.")
+        ),
     )
     subject_id = f.UUID(required=True, metadata={"description": "Whom it is about"})
     reason = f.String(required=True, validate=Length(min=1, max=20_000))
@@ -371,7 +373,8 @@ class ApprovalItemOut(RecordOut):
     state = f.String()
     subject_id = f.UUID(allow_none=True, metadata={"description": "null: no one of the staff, but records"})
     subject_name = f.String(allow_none=True)
-    detail = f.Dict(metadata={"description": "Codes and days: which records it is about"})
+    record_id = f.UUID(allow_none=True, metadata={"description": "The record, where it is an erasure"})
+    detail = f.Dict(metadata={"description": "What it is about, in codes, numbers and days"})
     requested_by = f.UUID()
     requested_by_name = f.String()
     requested_at = f.AwareDateTime()

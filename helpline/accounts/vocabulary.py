@@ -21,6 +21,7 @@ class ApprovalKind(StrEnum):
 
     ADMIN_ROLE = "admin_role"
     FACTOR_RESET = "factor_reset"
+    ERASURE = "erasure"  # of a record; asked for where records are kept and erased
     BULK_EXPORT = "bulk_export"  # asked for, and done, by the slice that exports
 
 

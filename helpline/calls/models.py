@@ -41,6 +41,8 @@ class Call(Sealed, Model):
         CheckConstraint("risk_level IN ('low', 'medium', 'high', 'immediate')", name="risk_level"),
         CheckConstraint("source IN ('live', 'imported')", name="source"),
         CheckConstraint("ended_at >= started_at", name="ends_after_it_starts"),
+        CheckConstraint("erased_why IN ('rule', 'request')", name="erased_why"),
+        CheckConstraint("(erased_at IS NULL) = (erased_why IS NULL)", name="erased_whole"),
         Index("ix_calls_centre_id_started_at", "centre_id", "started_at", "id"),
         Index("ix_calls_team_id_started_at", "team_id", "started_at", "id"),
         Index("ix_calls_operator_id_started_at", "operator_id", "started_at", "id"),
@@ -83,6 +85,8 @@ class Call(Sealed, Model):
     void_reason_sealed: Mapped[bytes | None] = sealed_column()
     void_reason = sealed_text("void_reason_sealed")
     body_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    erased_at: Mapped[datetime | None]  # its key is destroyed; what is counted stays
+    erased_why: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="1")
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  # SQLAlchemy's name

@@ -206,7 +206,7 @@ def _show(ctx: Context, call_id: uuid.UUID, problem: Exception | None = None) ->
         g.drafts_done = (call_id,)
     may = {
         "correct": holds(ctx.actor, Permission.CALL_CORRECT), "void": holds(ctx.actor, Permission.CALL_VOID),
-        "case": holds(ctx.actor, Permission.CASE_OPEN),
+        "case": holds(ctx.actor, Permission.CASE_OPEN), "keep": holds(ctx.actor, Permission.RETENTION_REVIEW),
     }  # fmt: skip
     return render_template("calls/show.html", call=CallOut().dump(call), may=may, now=ctx.now, form=refused(problem))
 

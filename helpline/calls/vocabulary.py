@@ -233,6 +233,8 @@ class CallRow:
     caller_relation: str
     risk_level: str | None  # None: no counselling, so not judged
     voided_at: datetime | None
+    erased_at: datetime | None
+    erased_why: str | None
     place_id: uuid.UUID | None
     province_id: uuid.UUID | None
     place_names: dict[str, str] | None

@@ -39,11 +39,17 @@ class Case(Sealed, Model):
             "(status = 'closed') = (closed_at IS NOT NULL AND close_reason IS NOT NULL AND step = 'close')",
             name="closed_whole",
         ),
+        CheckConstraint("erased_why IN ('rule', 'request')", name="erased_why"),
+        CheckConstraint("(erased_at IS NULL) = (erased_why IS NULL)", name="erased_whole"),
         Index("ix_cases_centre_id", "centre_id", "opened_at", "id"),
         Index("ix_cases_team_id", "team_id", "opened_at", "id"),
         Index("ix_cases_caseworker_id", "caseworker_id", "status", "opened_at", "id"),
         Index("ix_cases_opened_by", "opened_by", "opened_at", "id"),
         Index("ix_cases_child_person_id", "child_person_id"),
+        Index(
+            "ix_cases_closed", "centre_id", "closed_at", "id",
+            postgresql_where=text("closed_at IS NOT NULL AND erased_at IS NULL"),
+        ),
         Index("ix_cases_centre_id_risk_level", "centre_id", "risk_level", "opened_at", "id", postgresql_where=_OPEN),
         Index(
             "ix_cases_unassigned",
@@ -57,7 +63,7 @@ class Case(Sealed, Model):
             "first_response_by",
             postgresql_where=text("status = 'open' AND first_response_at IS NULL"),
         ),
-    )
+    )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centres.id"))
@@ -90,6 +96,8 @@ class Case(Sealed, Model):
     closing_reason: Mapped[str | None]  # the reason asked for, until approved
     closed_at: Mapped[datetime | None]
     close_reason: Mapped[str | None]
+    erased_at: Mapped[datetime | None]  # its key is destroyed; what is counted stays
+    erased_why: Mapped[str | None]
     version: Mapped[int]
     summary_sealed: Mapped[bytes | None] = sealed_column()
     consent_why_sealed: Mapped[bytes | None] = sealed_column()
@@ -107,7 +115,9 @@ class Case(Sealed, Model):
         return self.status == CaseStatus.OPEN
 
     def expect(self, version: int) -> None:
-        """Raise Conflict("stale") if someone has changed the case since `version` was read."""
+        """Raise Conflict("stale") if someone has changed the case since `version` was read, Conflict("erased")."""
+        if self.erased_at is not None:
+            raise Conflict("erased")
         if self.version != version:
             raise Conflict("stale", version=self.version)
 

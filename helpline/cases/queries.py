@@ -84,7 +84,7 @@ def get_origin(call_id: uuid.UUID, child_id: uuid.UUID) -> Origin:
         select(
             Call.centre_id, Centre.code.label("centre_code"), Centre.risk_clocks, Call.team_id, Call.risk_level,
             Call.risk_reasons, Call.place_id, Call.province_id, Place.path.label("place_path"), Call.voided_at,
-            Person.age, Person.gender,
+            Call.erased_at, Person.age, Person.gender,
         )
         .join(CallChild, CallChild.call_id == Call.id)
         .join(Person, Person.id == CallChild.person_id)

@@ -184,6 +184,8 @@ class CaseItemOut(RecordOut):
     closing_reason = f.String(allow_none=True)
     closed_at = f.AwareDateTime(allow_none=True)
     close_reason = f.String(allow_none=True)
+    erased_at = f.AwareDateTime(allow_none=True)
+    erased_why = f.String(allow_none=True, metadata={"enum": ["rule", "request", None]})
 
 
 class CaseOut(CaseItemOut):

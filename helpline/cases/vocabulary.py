@@ -107,6 +107,7 @@ class Origin:
     province_id: uuid.UUID | None
     place_path: list[uuid.UUID] | None
     voided_at: datetime | None
+    erased_at: datetime | None
     age: int | None
     gender: str
 
@@ -190,6 +191,8 @@ class CaseRow:
     closing_reason: str | None
     closed_at: datetime | None
     close_reason: str | None
+    erased_at: datetime | None
+    erased_why: str | None
     summary: str | None = field(default=None, repr=False)
     consent_why: str | None = field(default=None, repr=False)
 

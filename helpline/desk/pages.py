@@ -80,6 +80,8 @@ def case_page(case_id: uuid.UUID) -> str:
     kind = _KINDS.get(request.args.get("kind", ""))
     view = queries.get_case_view(ctx, case_id, kind=kind, after=decode_key(request.args.get("after")))
     may, sought = _may(ctx), _referrals(ctx, view)
+    if view.case.erased_at is not None:
+        may = {name: name == "keep" and allowed for name, allowed in may.items()}
     why = {ask["id"]: ask["why"] for row in sought for ask in row["asks"]}
     shown, more = view.lines[: cases.PAGE], len(view.lines) > cases.PAGE
     older = (
@@ -89,7 +91,8 @@ def case_page(case_id: uuid.UUID) -> str:
     )
     return render_template(
         "desk/case.html", case=CaseOut().dump(view.case), child=_child(view), call=_call(view), may=may,
-        kind=kind or "", open=view.case.status == CaseStatus.OPEN, since=format_when(view.case.opened_at, ctx.now),
+        kind=kind or "", erased=view.case.erased_at and format_when(view.case.erased_at, ctx.now),
+        open=view.case.status == CaseStatus.OPEN, since=format_when(view.case.opened_at, ctx.now),
         next=_next(ctx, view, may),
         step_items=_steps(view.case.step), back_steps=_back_steps(view.case.step), referrals=sought,
         lines=[_line(line, view, why, ctx.now) for line in shown], older=older,
@@ -156,6 +159,7 @@ def _may(ctx: Context) -> dict[str, bool]:
         "assign": holds(ctx.actor, Permission.CASE_ASSIGN), "change": holds(ctx.actor, Permission.CASE_UPDATE),
         "refer": holds(ctx.actor, Permission.REFERRAL_REQUEST), "close": holds(ctx.actor, Permission.CASE_CLOSE),
         "follow_up": holds(ctx.actor, Permission.FOLLOWUP_COMPLETE), "decide": close in {Scope.TEAM, Scope.CENTRE},
+        "keep": holds(ctx.actor, Permission.RETENTION_REVIEW),
     }  # fmt: skip
 
 

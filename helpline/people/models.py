@@ -21,14 +21,15 @@ class Person(Sealed, Model):
         CheckConstraint("age BETWEEN -1 AND 120", name="age"),
         CheckConstraint("language ~ '^[a-z]{2,3}$'", name="language"),
         CheckConstraint("disability IN ('yes', 'no', 'unknown')", name="disability"),
+        CheckConstraint("erased_why IN ('rule', 'request')", name="erased_why"),
+        CheckConstraint("(erased_at IS NULL) = (erased_why IS NULL)", name="erased_whole"),
         Index(
-            "ix_persons_canonical_person_id",
-            "canonical_person_id",
+            "ix_persons_canonical_person_id", "canonical_person_id",
             postgresql_where=text("canonical_person_id IS NOT NULL"),
         ),
         Index("ix_persons_changed_in", "changed_in"),
         Index("ix_persons_phone_index", "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
-    )
+    )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     centre_id: Mapped[uuid.UUID]
@@ -48,6 +49,8 @@ class Person(Sealed, Model):
     disability: Mapped[str] = mapped_column(server_default="unknown")
     added_by: Mapped[uuid.UUID]
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]  # its key is destroyed; what is counted stays
+    erased_why: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="1")
     # the transaction that last wrote the row: by it the process that knows names follows changes (workers/searcher.py)
     changed_in: Mapped[int | None] = mapped_column(

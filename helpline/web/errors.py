@@ -152,6 +152,7 @@ def sentence(code: str) -> str:
 SENTENCES: dict[str, Callable[[], str]] = {
     "stale": lambda: _("Someone changed this while you were writing. Your words are kept: compare, then save again."),
     "required": lambda: _("This is needed."),
+    "erased": lambda: _("This was erased. Nothing can be added to it or changed."),
 }
 
 

@@ -35,6 +35,7 @@ _RAIL = {
     "alerts": ("oversight.alerts", _l("Alerts"), "find", Permission.ALERT_READ),
     "matrix": ("oversight.matrix", _l("Matrix"), "matrix", Permission.MATRIX_READ),
     "keys": ("keys.keys", _l("Keys"), "settings", Permission.KEYS_ROTATE),
+    "keeping": ("retention.list_due", _l("Keeping"), "audit", Permission.RETENTION_READ),
     "overrides": ("privacy.list_overrides", _l("Overrides"), "audit", Permission.GLASS_READ),
     "registers": ("registers.front", _l("Registers"), "documents", Permission.PROCESSING_READ),
 }
@@ -54,9 +55,10 @@ _RAILS = {  # only what a role needs; five at most on a phone (LOOK.md, 10)
         "overrides",
         "approvals",
         "registers",
+        "keeping",
     ),
-    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "matrix", "keys", "registers"),
-    Role.AUDITOR: ("audit", "alerts", "overrides", "registers", "approvals", "matrix"),
+    Role.ADMIN: ("people", "centre", "agencies", "imports", "approvals", "registers", "keeping", "matrix", "keys"),
+    Role.AUDITOR: ("audit", "alerts", "overrides", "approvals", "registers", "keeping", "matrix"),
 }
 _ALSO = {"call": ("calls.write", "calls.log_call"), "cases": ("cases.open_case",)}  # pages of an entry elsewhere
 ROLE_LABELS = {

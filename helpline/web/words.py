@@ -99,6 +99,9 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "reference:read": _l("Use places and reasons"),
         "account:own": _l("Keep their own account"), "keys:lock": _l("Lock the keys in an emergency"),
         "keys:rotate": _l("Renew the master key"), "person:search": _l("Search for people"),
+        "retention:read": _l("See what is due, held and erased"), "retention:edit": _l("Say how long things are kept"),
+        "retention:review": _l("Decide what is kept longer, ask for an erasure"),
+        "hold:set": _l("Hold records, lift holds"), "erasure:carry": _l("Erase what two people agreed on"),
     },
     "field_group": {
         "child_identity": _l("Who the child is"), "contact": _l("Phone and contact"),
@@ -202,10 +205,11 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "directory": _l("Knowing which services there are"),
         "staff": _l("Letting staff in, and nobody else"),
         "audit": _l("Proving who did and read what"),
+        "keeping": _l("Keeping records as long as needed, and erasing them"),
         "machinery": _l("Running the service; no personal data"),
     },
     "keeping": {
-        "erased": _l("Until it is erased; nothing is erased by itself"),
+        "erased": _l("As long as the centre's rules of keeping say; calls and cases are erased by two people alone"),
         "audit": _l("As long as the audit: nothing is removed from it"),
         "exports": _l("A file three days at most, and not after its download; the entry about it stays"),
         "unused": _l("Until the account or the agency is no longer needed"),
@@ -238,7 +242,7 @@ WORDS: Mapping[str, Mapping[str, object]] = {
         "locker": _l("By the prepared link"), "rotator": _l("Renewal of the master key"),
         "messenger": _l("Messages"), "importer": _l("Old logs"), "notary": _l("Seal of the audit"),
         "watcher": _l("Watch over reading"), "keeper": _l("Set-up"),
-        "searcher": _l("Search"),
+        "searcher": _l("Search"), "eraser": _l("Erasure"),
     },
 }  # fmt: skip
 

@@ -83,7 +83,11 @@ DOORS = {
         api_referrals.choose_agency dashboards.figures api_dashboards.read_figures
         privacy.close_to privacy.lift api_privacy.close_to api_privacy.lift privacy.review api_privacy.review
         registers.prepare_export registers.make_export registers.download""",
-    SUPERVISOR: "registers.new_bulk registers.ask_bulk registers.make_bulk",
+    SUPERVISOR: """
+        registers.new_bulk registers.ask_bulk registers.make_bulk
+        retention.show_record retention.keep retention.set_hold retention.lift_hold retention.propose
+        api_retention.read_record api_retention.keep api_retention.set_hold api_retention.lift_hold
+        api_retention.propose""",
     SUPERVISORS | AUDITOR: """
         privacy.list_overrides privacy.show_override api_privacy.list_overrides api_privacy.read_override
         registers.list_exports registers.show_export api_registers.list_exports""",
@@ -104,14 +108,16 @@ DOORS = {
         registers.front registers.list_demands registers.show_demand registers.list_breaches registers.show_breach
         registers.read_processing api_registers.list_demands api_registers.read_demand api_registers.list_breaches
         api_registers.read_breach api_registers.read_processing
-        accounts.list_approvals accounts.show_approval api_accounts.list_approvals api_accounts.get_approval""",
+        accounts.list_approvals accounts.show_approval api_accounts.list_approvals api_accounts.get_approval
+        retention.list_due retention.list_holds retention.list_erasures retention.list_rules
+        api_retention.list_due api_retention.list_holds api_retention.list_erasures api_retention.list_rules""",
     SEES_MAIL: """
         notifications.deliveries notifications.resolve notifications.mailbox api_notifications.list_deliveries
         api_notifications.resolve_delivery""",
     ADMIN: """
         accounts.centre accounts.edit_centre accounts.show_team accounts.edit_team accounts.new_team
         accounts.create_team accounts.list_users accounts.show_user accounts.edit_user accounts.deactivate_user
-        keys.keys keys.rotate keys.retire keys.make_link keys.end_link
+        retention.set_rule api_retention.set_rule keys.keys keys.rotate keys.retire keys.make_link keys.end_link
         accounts.invite_again accounts.reactivate_user accounts.new_user accounts.invite_user
         accounts.list_roles accounts.new_role accounts.create_role accounts.show_role accounts.edit_role
         accounts.retire_role api_accounts.create_role api_accounts.edit_role api_accounts.retire_role
@@ -254,6 +260,7 @@ FRESH = {
     "api_accounts.edit_role", "api_accounts.retire_role",
     "imports.rejects", "imports.unknown", "keys.rotate", "keys.retire", "keys.make_link", "keys.end_link", "privacy.break_glass",
     "api_privacy.break_glass", "registers.make_export", "registers.download", "registers.ask_bulk", "registers.make_bulk",
+    "retention.propose", "api_retention.propose",
 }  # fmt: skip
 
 
@@ -263,7 +270,7 @@ def test_what_matters_asks_for_a_factor_given_just_now(app):
 
 @pytest.mark.parametrize("endpoint", sorted(name for name in FRESH if name.startswith("api_")))
 def test_no_api_token_does_what_matters(app, bearers, endpoint):
-    who = "admin" if "admin" in ADMITTED[endpoint] else "caseworker"
+    who = next(role for role in ("admin", "caseworker", "supervisor") if role in ADMITTED[endpoint])
     client, headers = bearers[who]
     for method, path in asked(app, endpoint):
         with put_aside(app, endpoint) as came:

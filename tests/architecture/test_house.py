@@ -76,7 +76,7 @@ _OWN = "touches the actor's own session, draft or choice and nothing else"
 _PART = "a part that the slice's own use cases share: they have asked"
 _CALLER = "comes in with the record that tells of it: whoever writes that has asked"
 ASKED_BEFORE = {
-    "helpline/accounts/services/approvals.py": {"state_of": _PART},
+    "helpline/accounts/services/approvals.py": {"moved": _PART, "state_of": _PART},
     "helpline/accounts/services/factors.py": {
         "begun_authenticator": _OWN, "choose_factor": _CREDENTIAL, "enter": _CREDENTIAL, "present_factor": _CREDENTIAL,
     },
@@ -108,6 +108,8 @@ ASKED_BEFORE = {
     "helpline/oversight/services/witnessing.py": {"standing": _PART, "tell_guardians": _PART},
     "helpline/people/services.py": {"add_people": _CALLER},
     "helpline/reference/services.py": {"load_reference": "set-up alone, as the owner of the tables"},
+    "helpline/retention/services/deciding.py": {"centre_of": _PART},
+    "helpline/retention/services/erasing.py": {"note": _PART},
     "helpline/referrals/services/routing.py": {
         "add_request": _PART, "ask_agency": _PART, "end_ask": _PART, "note": _PART, "take_back": _PART, "tell": _PART,
     },

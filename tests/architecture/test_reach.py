@@ -74,6 +74,8 @@ SHOWS = {
     "privacy.close_to": ("case", {"case": {*_CASE, G.STORY}}),
     "privacy.lift": ("case", {"case": {*_CASE, G.STORY}}),
     "api_privacy.read_access": ("case", {"case": {G.CASE_ADMINISTRATION, G.STATISTICS}}),
+    "retention.show_record": ("case", {"retention": {G.CASE_ADMINISTRATION, G.STATISTICS, G.STORY}}),
+    "api_retention.read_record": ("case", {"retention": {G.CASE_ADMINISTRATION, G.STATISTICS, G.STORY}}),
     "registers.case_disclosures": ("case", {"case": {*_CASE, G.STORY}}),
     "registers.record_disclosure": ("case", {"case": {*_CASE, G.STORY}}),
     "registers.prepare_export": ("case", {"case": _HELD, "person": _HELD}),
@@ -273,6 +275,7 @@ BODIES = {
     "lift": {"principal_id": str(uuid.uuid4()), "kind": "party", "reason": "x"}, "void_call": {"version": 1, "reason": "x"},
     "choose_agency": {"version": 1, "agency_id": str(uuid.uuid4())}, "try_again": {"version": 1},
     "withdraw": {"version": 1, "reason": "other"}, "record_service": {"version": 1, "state": "delivered"},
+    "keep": {"until": "2030-01-01", "reason": "x"}, "set_hold": {"hold_id": str(new_id()), "reason": "x"},
     "complete": {"version": 1, "outcome": "reached"}, "cancel": {"version": 1, "reason": "x"},
     "record_disclosure": {
         "disclosure_id": str(new_id()), "given_at": "2026-01-01T00:00:00Z", "recipient_kind": "police", "recipient": "x",
@@ -280,7 +283,13 @@ BODIES = {
     },
     "reschedule": {"version": 1, "due_at": "2030-01-01T00:00:00Z", "reason": "x"},
 }  # fmt: skip
-KINDS = {"case_id": "case", "call_id": "call", "referral_id": "referral", "followup_id": "followup"}
+KINDS = {
+    "case_id": "case",
+    "call_id": "call",
+    "referral_id": "referral",
+    "followup_id": "followup",
+    "record_id": "case",
+}
 
 
 def writing(app):

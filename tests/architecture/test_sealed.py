@@ -40,10 +40,12 @@ SEALED = {
     "glass_overrides": {"note_sealed", "reason_sealed"},
     "factors": {"secret_sealed"},
     "followups": {"note_sealed", "reason_sealed", "task_sealed"},
+    "legal_holds": {"reason_sealed"},
     "messages": {"address_sealed"},
     "persons": {"background_sealed", "name_sealed", "phone_sealed"},
     "reading_alerts": {"note_sealed"},
     "referral_asks": {"decline_note_sealed"},
+    "retention_reviews": {"reason_sealed"},
 }
 # Tables in which no child stands (reference data, the directory, staff, the machinery), and their columns of words.
 NO_CHILD = {
@@ -71,6 +73,8 @@ NO_CHILD = {
     "taxonomies": {"name", "version"},
     "taxonomy_terms": {"code", "names"},
     "team_members": set(),
+    "retention_rules": {"kind"},
+    "retention_sweeps": {"kind"},
     "teams": {"name"},
     "user_sessions": {"challenge", "token_hash"},
     "users": {"email", "locale", "login", "name", "role", "status", "theme"},
@@ -106,7 +110,7 @@ WHY = {
     "call_versions": {"action": CODE, "record_key": KEY},
     "calls": {
         "actions": CODE, "body_digest": HMAC, "caller_relation": CODE, "channel": CODE, "danger": CODE,
-        "direction": CODE, "kind": CODE, "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS,
+        "direction": CODE, "erased_why": CODE, "kind": CODE, "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS,
         "source": CODE,
     },
     "case_closings": {"kind": CODE, "record_key": KEY, "relation": CODE},
@@ -115,7 +119,8 @@ WHY = {
     "case_obligations": {"kind": CODE, "source_kind": CODE},
     "cases": {
         "body_index": HMAC, "child_gender": CODE, "close_reason": CODE, "closing_reason": CODE,
-        "code": "the case's number for people: it is read out, so it says nothing", "consent": CODE, "needs": CODE,
+        "code": "the case's number for people: it is read out, so it says nothing", "consent": CODE, "erased_why": CODE,
+        "needs": CODE,
         "record_key": KEY, "risk_level": CODE, "risk_reasons": CODES_AND_IDS, "source": CODE, "status": CODE,
         "step": CODE,
     },
@@ -131,6 +136,8 @@ WHY = {
     "glass_overrides": {
         "case_code": "the case's number for people: it is read out, so it says nothing", "outcome": CODE, "record_key": KEY,
     },
+    "erasure_ledger_states": {"problem": CODE},
+    "erasures": {"counts": CODES_AND_IDS, "record_kind": CODE, "why": CODE},
     "factors": {
         "credential_id": "a random handle that the passkey made", "kind": CODE,
         "name": "a member of staff's own word for their telephone or key", "public_key": "a public key",
@@ -138,19 +145,21 @@ WHY = {
     },
     "followups": {"kind": CODE, "outcome": CODE, "record_key": KEY, "risk_level": CODE, "state": CODE},
     "key_rotations": {"table_name": "the name of one of our tables"},
+    "legal_holds": {"record_key": KEY, "record_kind": CODE},
     "messages": {
         "channel": CODE, "dedupe_key": CODES_AND_IDS, "error_code": CODE, "locale": CODE, "params": CODES_AND_IDS,
         "record_key": KEY, "state": CODE, "template": CODE,
     },
     "outbox_events": {"name": CODE, "payload": CODES_AND_IDS},
     "persons": {
-        "age_known": CODE, "disability": CODE, "gender": CODE, "language": CODE, "phone_index": HMAC,
+        "age_known": CODE, "disability": CODE, "erased_why": CODE, "gender": CODE, "language": CODE, "phone_index": HMAC,
         "record_key": KEY, "role": CODE,
     },
     "reading_alerts": {"kind": CODE, "record_key": KEY},
     "referral_asks": {
         "decline_reason": CODE, "excluded": CODES_AND_IDS, "reasons": CODES_AND_IDS, "record_key": KEY, "state": CODE,
     },
+    "retention_reviews": {"record_key": KEY, "record_kind": CODE},
     "searches": {"kind": CODE},
     "referrals": {
         "excluded": CODES_AND_IDS, "service": CODE, "state": CODE, "urgency": CODE, "withdraw_reason": CODE,
@@ -198,7 +207,7 @@ EVENTS = sorted(
 NOBODY_HEARS = {  # kept in the outbox for those who come later; the relay settles them at once
     "accounts.password_reset_unmet", "accounts.user_deactivated", "calls.corrected", "calls.logged", "calls.voided", "followups.completed",
     "followups.escalated", "followups.reminded", "referrals.asked", "referrals.exhausted",
-    "referrals.service_recorded", "referrals.withdrawn",
+    "referrals.service_recorded", "referrals.withdrawn", "retention.record_erased",
 }  # fmt: skip
 PLAIN = {uuid.UUID, datetime, date, int, float, bool, type(None)}
 # Codes of vocabularies travel as text: each such field is named here.

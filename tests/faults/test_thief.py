@@ -301,6 +301,17 @@ def import_a_log(stack, house, canary):
     assert (found()["calls_added"], found()["rows_rejected"]) == (1, 1)
 
 
+def keep_and_erase(house, canary, call_id):
+    """A hold stands; what is not due is not kept longer, and no token asks for an erasure."""
+    supervisor = house.people["supervisor"]
+    held = {"hold_id": str(new_id()), "record_id": call_id, "reason": canary("HoldIn.reason")}
+    supervisor.ask("POST", "/retention/holds", 201, **held)
+    longer = {"until": "2030-01-01", "reason": canary("KeepIn.reason")}
+    supervisor.ask("POST", f"/retention/records/{call_id}/keep", 404, **longer)
+    asked = {"approval_id": str(new_id()), "record_id": call_id, "why": "request", "reason": canary("ProposeIn.reason")}
+    supervisor.ask("POST", "/retention/proposals", 403, **asked)
+
+
 def fail_in_every_way(stack, house, canary):
     """Words in what is refused: wrong passwords, wrong bodies, unknown addresses, headers, other methods."""
     operator = house.people["operator"]
@@ -358,6 +369,7 @@ def test_who_steals_all_but_the_keys_reads_no_word_of_a_child(stack, broker, bed
     work_on_a_case(stack, house, canary, call_id, child)
     import_a_log(stack, house, canary)
     search_and_settle(house, canary)
+    keep_and_erase(house, canary, call_id)
     fail_in_every_way(stack, house, canary)
     awaiting(stack, lambda: open_events(stack) == 0 and waiting_mail(stack) == 0, "everything done")
 

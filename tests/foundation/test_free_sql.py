@@ -51,6 +51,8 @@ FUNCTIONS = {  # name: who may call it; the call; what it gives to nobody; what 
     "find_session": ("web", "SELECT * FROM app.find_session(sha256('a guess'), now())", NO_ROW, NO_ROW),
     "forget_tries": ("web", "SELECT app.forget_tries('[]', %(ticket)s)", REFUSED, REFUSED),
     "granted": (EACH, "SELECT app.granted('case')", EMPTY, EMPTY),
+    # Whoever knows an id learns that it is held, which whoever asks to erase it needs; ids can't be guessed.
+    "held": ("web", "SELECT app.held(%(their_case)s)", NO, NO),
     "heartbeats": (EACH, "SELECT count(*) < 100 FROM app.heartbeats()", YES, YES),  # names of parts, times
     "kept": ("web", "SELECT app.kept('glass:break')", YES, YES),  # nothing was taken away of this operator's role
     "keys_locked": (EACH, "SELECT app.keys_locked()", NO, NO),
@@ -97,12 +99,14 @@ TABLES = {  # what is true of every row that an operator's context shows; withou
     "call_imports": NOTHING, "call_terms": OF_CALL, "call_versions": OF_CALL, "calls": "id = %(my_call)s",
     "case_closings": NOTHING, "case_counters": CENTRE, "case_events": OF_CASE, "case_notes": OF_CASE,
     "case_obligations": OF_CASE, "cases": "id = %(my_case)s", "centre_roles": CENTRE, "centres": "id = %(centre)s", "credentials": NOTHING,
-    "factors": MINE, "followups": OF_CASE, "glass_overrides": MINE,
+    "erasure_ledger_states": NOTHING, "erasures": NOTHING, "factors": MINE, "followups": OF_CASE, "glass_overrides": MINE,
     "grants": "principal_id = %(me)s OR granted_by = %(me)s OR record_id IN (%(my_case)s, %(my_call)s, %(my_child)s)",
     "handled_events": OPEN, "heartbeats": OPEN, "holidays": OPEN, "key_rotations": NOTHING, "key_state": "one",
+    "legal_holds": NOTHING,
     "messages": "recipient_id = %(me)s", "outbox_events": NOTHING, "persons": "id = %(my_child)s", "place_keys": OPEN,
     "places": OPEN, "reading_alerts": NOTHING, "recovery_codes": MINE, "reference_loads": NOTHING,
-    "referral_asks": OF_CASE, "referrals": OF_CASE, "searches": "actor_id = %(me)s", "taxonomies": OPEN,
+    "referral_asks": OF_CASE, "referrals": OF_CASE, "retention_reviews": NOTHING,
+    "retention_rules": NOTHING, "retention_sweeps": NOTHING, "searches": "actor_id = %(me)s", "taxonomies": OPEN,
     "taxonomy_terms": OPEN, "team_members": "user_id IN (SELECT id FROM users WHERE centre_id = %(centre)s)",
     "teams": CENTRE, "tries": NOTHING, "user_sessions": MINE, "users": CENTRE,
 }  # fmt: skip

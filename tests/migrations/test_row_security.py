@@ -22,6 +22,7 @@ from helpline.people import policy as people
 from helpline.privacy import policy as privacy
 from helpline.referrals import policy as referrals
 from helpline.registers import policy as registers
+from helpline.retention import policy as retention
 from helpline.search import policy as search
 
 OPEN_TO_ALL = {  # tables without row security, and why
@@ -80,6 +81,8 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("cases", "cases_rows"): ("ALL", cases.CASES, cases.CASES),
     ("centre_roles", "centre_roles_rows"): ("ALL", accounts.ROLES, accounts.ROLES),
     ("centres", "centres_rows"): ("ALL", accounts.CENTRES, accounts.CENTRES_WRITTEN),
+    ("erasure_ledger_states", "erasure_ledger_states_rows"): ("ALL", retention.LEDGER, retention.LEDGER),
+    ("erasures", "erasures_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
     ("factors", "factors_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("followups", "followups_rows"): ("ALL", followups.FOLLOWUPS, followups.FOLLOWUPS),
     ("glass_overrides", "glass_overrides_rows"): ("ALL", privacy.OVERRIDES, privacy.OVERRIDES),
@@ -87,8 +90,10 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("grants", "grants_end"): ("UPDATE", ACTING, "ended_at IS NOT NULL"),
     ("grants", "grants_rows"): ("ALL", "app.actor_id() IS NOT NULL", "granted_by = (SELECT app.actor_id())"),
     ("key_rotations", "key_rotations_rows"): ("ALL", keys.KEY_ROTATIONS, keys.KEY_ROTATIONS),
+    ("key_rotations", "key_rotations_told"): ("SELECT", retention.KEYS_TOLD, None),
     ("key_state", "key_state_link"): ("UPDATE", keys.KEY_STATE_LINK, keys.KEY_STATE_LINK),
     ("key_state", "key_state_rows"): ("SELECT", keys.KEY_STATE, None),
+    ("legal_holds", "legal_holds_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
     ("messages", "messages_denied"): ("SELECT", notifications.MESSAGES_DENIED, None),
     ("messages", "messages_queue"): ("INSERT", None, notifications.MESSAGES_INSERT),
     ("messages", "messages_rows"): ("ALL", notifications.MESSAGES, notifications.MESSAGES),
@@ -103,6 +108,8 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("recovery_codes", "recovery_codes_rows"): ("ALL", accounts.FACTORS, accounts.FACTORS),
     ("referral_asks", "referral_asks_rows"): ("ALL", referrals.REFERRAL_ASKS, referrals.REFERRAL_ASKS),
     ("referrals", "referrals_rows"): ("ALL", referrals.REFERRALS, referrals.REFERRALS),
+    ("retention_reviews", "retention_reviews_rows"): ("ALL", retention.RECORDS, retention.RECORDS),
+    ("retention_rules", "retention_rules_rows"): ("ALL", retention.RULES, retention.RULES),
     ("searches", "searches_counted"): ("SELECT", search.SEARCHES_COUNTED, None),
     ("searches", "searches_rows"): ("ALL", search.SEARCHES, search.SEARCHES),
     ("team_members", "team_members_rows"): ("ALL", accounts.TEAM_MEMBERS, accounts.TEAM_MEMBERS_WRITTEN),
@@ -110,7 +117,11 @@ POLICIES = {  # (table, policy): command, rows seen, rows written; None: the tab
     ("user_sessions", "user_sessions_rows"): ("ALL", accounts.OWNED, None),
     ("users", "users_rows"): ("ALL", accounts.USERS, accounts.USERS),
 }  # fmt: skip
-MACHINES_ALONE = {"audit_leaves", "audit_pending"}  # no person has a row of them: tests/foundation/test_machines.py
+MACHINES_ALONE = {
+    "retention_sweeps",
+    "audit_leaves",
+    "audit_pending",
+}  # no person has a row of them: tests/foundation/test_machines.py
 RESTRICTIVE = {
     "audit_entries_denied", "grants_denied", "messages_denied", "persons_denied", "persons_not_to_partners",
 }  # fmt: skip
@@ -156,6 +167,8 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "compelled_disclosures": (SI, ""),
     "context_key": ("", ""),
     "credentials": ("", ""),
+    "erasure_ledger_states": (S, ""),
+    "erasures": (S, ""),
     "disclosures": (SI, ""),
     "exports": (SI, ""),
     "factors": ("SELECT INSERT DELETE", ""),
@@ -167,6 +180,7 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "holidays": (S, ""),
     "key_rotations": (SI, ""),
     "key_state": (S, ""),
+    "legal_holds": (SI, ""),
     "messages": (SIU, ""),
     "outbox_events": ("INSERT", S),
     "persons": (SIU, ""),
@@ -177,6 +191,9 @@ PRIVILEGES = {  # table: web, relay; the backup reads them all; the workers' log
     "reference_loads": ("", ""),
     "referral_asks": (SIU, ""),
     "referrals": (SIU, ""),
+    "retention_reviews": (S, ""),
+    "retention_rules": (SI, ""),
+    "retention_sweeps": ("", ""),
     "searches": (SI, ""),
     "taxonomies": (S, ""),
     "taxonomy_terms": (S, ""),
@@ -206,6 +223,9 @@ COLUMNS = {  # beside those on whole tables; never a hash of a token
     ("glass_overrides", "helpline_web", "UPDATE"): "ended_at note_sealed outcome reviewed_at reviewed_by",
     ("key_rotations", "helpline_web", "UPDATE"): "retire_asked_at",
     ("key_state", "helpline_web", "UPDATE"): "link_centre_id link_version",
+    ("legal_holds", "helpline_web", "UPDATE"): "lifted_at lifted_by",
+    ("retention_reviews", "helpline_web", "UPDATE"): "decided_at decided_by keep_until reason_sealed",
+    ("retention_rules", "helpline_web", "UPDATE"): "changed_at changed_by months version",
     ("reading_alerts", "helpline_web", "UPDATE"): "note_sealed settled_at settled_by",
     ("factors", "helpline_web", "UPDATE"): "confirmed_at last_step last_used_at name sign_count",
     ("grants", "helpline_web", "UPDATE"): "ended_at",
@@ -275,7 +295,8 @@ def test_each_login_holds_what_is_written_and_no_more(connection):
     rows = connection.execute(
         f"""SELECT relname, coalesce(rolname, 'PUBLIC'), string_agg(privilege_type, ' ')
             FROM pg_class CROSS JOIN aclexplode(relacl) LEFT JOIN pg_roles r ON r.oid = grantee
-            WHERE relkind = 'r' AND {OURS} AND rolname IS DISTINCT FROM 'helpline_owner' GROUP BY 1, 2"""
+            WHERE relkind = 'r' AND {OURS} AND rolname IS DISTINCT FROM 'helpline_owner'
+            AND rolname IS DISTINCT FROM 'helpline_eraser' GROUP BY 1, 2"""
     ).fetchall()
     found = {(table, role): set(held.split()) for table, role, held in rows if role not in MACHINES}
     written = {

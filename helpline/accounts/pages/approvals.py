@@ -30,8 +30,9 @@ KINDS = {
     ApprovalKind.ADMIN_ROLE.value: _l("Make somebody an administrator"),
     ApprovalKind.FACTOR_RESET.value: _l("Take away a lost second step"),
     ApprovalKind.BULK_EXPORT.value: _l("Take out many records"),
+    ApprovalKind.ERASURE.value: _l("Erase a record"),
 }
-_ABOUT_PEOPLE = KINDS.keys() - {ApprovalKind.BULK_EXPORT}
+_ABOUT_PEOPLE = (ApprovalKind.ADMIN_ROLE.value, ApprovalKind.FACTOR_RESET.value)
 STATES = {
     ApprovalState.ASKED: _l("waits for a second person"), ApprovalState.APPROVED: _l("approved, waits for its time"),
     ApprovalState.DECLINED: _l("declined"), ApprovalState.STOPPED: _l("stopped"),

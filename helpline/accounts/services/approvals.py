@@ -2,18 +2,19 @@
 
 Neither of the two is whom it is about, if it is about one of the staff. A lost second factor waits besides: whom it is
 about is told at once, and they or whoever may decide can stop it until its time has come. What takes records out in
-bulk is asked for and done by the slice that does it (`use`). A further kind is a word of the vocabulary, a branch of
-`app.carry_out`, and a line of `_check`.
+bulk is asked for and done by the slice that does it (`use`), and so is the erasure of a record (`ask_erasure`). A
+further kind is a word of the vocabulary, a branch of `app.carry_out`, and a line of `_check`.
 """
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
 
 from helpline.accounts import queries, rules
-from helpline.accounts.commands import Ask
+from helpline.accounts.commands import Ask, AskErasure
 from helpline.accounts.events import ApprovalMoved, FactorChanged
 from helpline.accounts.models import Approval, User
 from helpline.accounts.services.passwords import invite_again
@@ -29,8 +30,8 @@ from helpline.foundation.outbox.publisher import publish
 
 BATCH = 50
 _SHOWN = (
-    "id", "subject_id", "requested_by", "requested_at", "expires_at", "decided_at", "not_before", "stopped_at",
-    "spent_at", "detail",
+    "id", "subject_id", "record_id", "detail", "requested_by", "requested_at", "expires_at", "decided_at",
+    "not_before", "stopped_at", "spent_at",
 )  # fmt: skip
 _CARRY_OUT = text("SELECT app.carry_out(:id)")
 
@@ -59,13 +60,39 @@ def ask(ctx: Context, command: Ask) -> Approval:
         return standing
     approval = Approval(
         id=command.approval_id, centre_id=centre_id, kind=command.kind.value, subject_id=command.subject_id,
-        detail=_check(ctx, command.kind, subject) if subject else dict(command.detail), requested_by=ctx.actor.id,
-        requested_at=ctx.now, expires_at=ctx.now + rules.DECIDE_WITHIN,
+        detail=_check(ctx, command.kind, subject) if subject else dict(command.detail),
     )  # fmt: skip
-    approval.reason = command.reason.strip()
+    return _asked(ctx, approval, command.reason)
+
+
+def ask_erasure(ctx: Context, command: AskErasure) -> Approval:
+    """Ask that a record be erased; what stands in the way of it is the caller's to look at. The same again is one.
+
+    Raises Invalid("required", "reason"), Conflict("asked_already" | "id_in_use").
+    """
+    require(ctx, Permission.APPROVAL_ASK, command.record_id)
+    if not command.reason.strip():
+        raise Invalid("required", "reason")
+    standing = queries.find_approval(command.approval_id)
+    if standing is not None:
+        if (standing.requested_by, standing.record_id) != (ctx.actor.id, command.record_id):
+            raise Conflict("id_in_use")
+        return standing
+    if queries.find_erasure_asked(command.record_id, ctx.now):
+        raise Conflict("asked_already")
+    approval = Approval(
+        id=command.approval_id, centre_id=command.centre_id, kind=ApprovalKind.ERASURE.value,
+        record_id=command.record_id, detail=command.detail,
+    )  # fmt: skip
+    return _asked(ctx, approval, command.reason)
+
+
+def _asked(ctx: Context, approval: Approval, reason: str) -> Approval:
+    approval.requested_by, approval.requested_at = ctx.actor.id, ctx.now
+    approval.expires_at, approval.reason = ctx.now + rules.DECIDE_WITHIN, reason.strip()
     db.session.add(approval)
     db.session.flush()
-    _moved(ctx, approval, ApprovalState.ASKED)
+    moved(ctx, approval, ApprovalState.ASKED)
     return approval
 
 
@@ -105,11 +132,12 @@ def decide(ctx: Context, approval_id: uuid.UUID, decision: Decision) -> Approval
     if state is not ApprovalState.ASKED:
         raise Conflict("approval_expired" if state is ApprovalState.EXPIRED else "decided_already")
     approval.decision, approval.decided_by, approval.decided_at = decision.value, ctx.actor.id, ctx.now
-    waits, at_once = (approval.kind == kind for kind in (ApprovalKind.FACTOR_RESET, ApprovalKind.ADMIN_ROLE))
     if decision is Decision.APPROVED:
-        approval.not_before = ctx.now + door.factor_wait if waits else ctx.now
+        wait = door.factor_wait if approval.kind == ApprovalKind.FACTOR_RESET else timedelta()
+        approval.not_before = ctx.now + wait
     db.session.flush()
-    _moved(ctx, approval, state_of(ctx, approval))
+    moved(ctx, approval, state_of(ctx, approval))
+    at_once = approval.kind == ApprovalKind.ADMIN_ROLE  # the rest is the machine's to do
     if decision is Decision.APPROVED and at_once and not _carry_out(ctx, approval):
         raise Conflict("approval_overtaken")
     return approval
@@ -143,13 +171,13 @@ def stop(ctx: Context, approval_id: uuid.UUID) -> None:
         raise Conflict("decided_already")
     approval.stopped_by, approval.stopped_at = ctx.actor.id, ctx.now
     db.session.flush()
-    _moved(ctx, approval, ApprovalState.STOPPED)
+    moved(ctx, approval, ApprovalState.STOPPED)
 
 
 def carry_out_due(ctx: Context) -> int:
     """The keeper's: do what was approved and has waited long enough, a batch. Gives how many were tried."""
     require(ctx, Permission.USER_EDIT)
-    due = queries.list_due_approvals(ctx.now, BATCH)
+    due = queries.list_due_approvals(ApprovalKind.FACTOR_RESET, ctx.now, BATCH)
     for approval in due:
         _carry_out(ctx, approval)
     return len(due)
@@ -196,9 +224,14 @@ def _told(ctx: Context, approvals: Sequence[Approval]) -> list[dict[str, Any]]:
     ]
 
 
+def carry_out(approval_id: uuid.UUID) -> bool:
+    """Let the database do what was approved, once. False where there is nothing to do: stopped or done meanwhile."""
+    return bool(db.session.scalar(_CARRY_OUT, {"id": approval_id}))
+
+
 def _carry_out(ctx: Context, approval: Approval) -> bool:
     """False where the database finds nothing to do: stopped or done meanwhile."""
-    if not db.session.scalar(_CARRY_OUT, {"id": approval.id}):
+    if not carry_out(approval.id):
         return False
     db.session.expire_all()
     subject_id, centre_id = approval.subject_id, approval.centre_id
@@ -214,15 +247,16 @@ def _carry_out(ctx: Context, approval: Approval) -> bool:
         assert subject_id is not None
         record(ctx, "factor.all_removed", "user", subject_id, centre_id=centre_id)
         publish(ctx, FactorChanged(subject_id, centre_id, FactorChange.ALL_REMOVED.value))
-    _moved(ctx, approval, ApprovalState.DONE)
+    moved(ctx, approval, ApprovalState.DONE)
     return True
 
 
-def _moved(ctx: Context, approval: Approval, state: ApprovalState) -> None:
-    """On record, and on its way to those whom it concerns."""
+def moved(ctx: Context, approval: Approval, state: ApprovalState) -> None:
+    """Note how far it has come: on record, and on its way to those whom it concerns."""
+    about = {"user_id": approval.subject_id} if approval.subject_id else {"record_id": approval.record_id}
     record(
         ctx, f"approval.{state.value}", "approval", approval.id, centre_id=approval.centre_id, what=approval.kind,
-        user_id=approval.subject_id,
+        **about,
     )  # fmt: skip
     publish(ctx, ApprovalMoved(
         approval.id, approval.centre_id, approval.kind, approval.subject_id, approval.requested_by, state.value,

@@ -185,6 +185,8 @@ class CallItemOut(RecordOut):
     operator_name = f.String(allow_none=True)
     team_id = f.UUID(allow_none=True)
     voided_at = f.AwareDateTime(allow_none=True)
+    erased_at = f.AwareDateTime(allow_none=True)
+    erased_why = f.String(allow_none=True, metadata={"enum": ["rule", "request", None]})
     caller_relation = f.String(allow_none=True, metadata=WHO)
     children = f.List(f.Dict(), allow_none=True, metadata=WHO)
     place_names = f.Dict(allow_none=True, metadata=WHERE)

@@ -32,7 +32,8 @@ from helpline.people.services import add_people, change_person
 def correct_call(ctx: Context, command: CorrectCall) -> Call:
     """Make the call say this. Times left out stay as they were.
 
-    Raises NotFound("call"), Conflict("stale" | "call_voided"), Invalid("required", "reason") and what `log_call` does.
+    Raises NotFound("call"), Conflict("stale" | "call_voided" | "erased"), Invalid("required", "reason") and what
+    `log_call` does.
     """
     require(ctx, Permission.CALL_CORRECT, command.call_id)
     content = command.content
@@ -67,7 +68,7 @@ def correct_call(ctx: Context, command: CorrectCall) -> Call:
 def void_call(ctx: Context, call_id: uuid.UUID, version: int, reason: str) -> Call:
     """Take the call out of lists and figures; it stays in its history with the reason.
 
-    Raises NotFound("call"), Conflict("stale" | "call_voided"), Invalid("required", "reason").
+    Raises NotFound("call"), Conflict("stale" | "call_voided" | "erased"), Invalid("required", "reason").
     """
     require(ctx, Permission.CALL_VOID, call_id)
     if not reason.strip():
@@ -85,8 +86,8 @@ def _open_for_change(call_id: uuid.UUID, version: int) -> Call:
     call = queries.lock_call(call_id)
     if call.version != version:
         raise Conflict("stale")
-    if call.voided_at is not None:
-        raise Conflict("call_voided")
+    if call.voided_at is not None or call.erased_at is not None:
+        raise Conflict("erased" if call.erased_at else "call_voided")
     return call
 
 

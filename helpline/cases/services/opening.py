@@ -27,13 +27,13 @@ def open_case(ctx: Context, command: OpenCase) -> Case:
 
     The same person posting the same body again gets the first case. A historic (imported) call may be opened too: a
     case that a person opens is live. Raises NotFound("call"), Invalid("child_not_of_call" | "team_unknown" |
-    "team_needed" | "closed_to_unknown" | …), Conflict("call_voided" | "case_exists" | "id_in_use").
+    "team_needed" | "closed_to_unknown" | …), Conflict("call_voided" | "erased" | "case_exists" | "id_in_use").
     """
     require(ctx, Permission.CASE_OPEN, command.call_id)
     rules.check_consent(command.consent)
     origin = queries.get_origin(command.call_id, command.child_person_id)
-    if origin.voided_at is not None:
-        raise Conflict("call_voided")
+    if origin.voided_at is not None or origin.erased_at is not None:
+        raise Conflict("erased" if origin.erased_at else "call_voided")
     number = _lock_counter(origin.centre_id) + 1
     digest = digest_of(asdict(command))
     existing = queries.find_opened(command.case_id, command.call_id, command.child_person_id)

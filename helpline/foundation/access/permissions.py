@@ -63,6 +63,11 @@ class Permission(StrEnum):
     OWN_ACCOUNT = "account:own"
     KEYS_LOCK = "keys:lock"
     KEYS_ROTATE = "keys:rotate"
+    RETENTION_READ = "retention:read"
+    RETENTION_EDIT = "retention:edit"
+    RETENTION_REVIEW = "retention:review"
+    HOLD_SET = "hold:set"
+    ERASURE_CARRY = "erasure:carry"
 
 
 class Scope(StrEnum):
@@ -138,11 +143,12 @@ class SystemActor(StrEnum):
     NOTARY = "notary"  # gives audit entries their place in the hash tree, signs checkpoints, hands them to witnesses
     WATCHER = "watcher"  # looks through the audit for unusual reading
     SEARCHER = "searcher"  # knows names, in the memory of a process of its own
+    ERASER = "eraser"  # finds what is due, destroys the keys of what two people agreed to erase, throws leftovers away
     KEEPER = "keeper"  # set-up: reference data, demo, maintenance
 
 
 # Those that work in the workers: each steps down to a database role of its own, `helpline_<name>`.
 MACHINES = (
     SystemActor.ROUTER, SystemActor.REMINDER, SystemActor.MESSENGER, SystemActor.IMPORTER, SystemActor.ROTATOR,
-    SystemActor.NOTARY, SystemActor.WATCHER, SystemActor.KEEPER,
+    SystemActor.NOTARY, SystemActor.WATCHER, SystemActor.ERASER, SystemActor.KEEPER,
 )  # fmt: skip

@@ -24,6 +24,9 @@ PAD_BYTES = 32
 _NONCE_BYTES = 12
 _LENGTH_BYTES = 4
 _TEXT, _JSON = b"\x11", b"\x12"
+# What stands in `record_key` once a record's key is destroyed: no wrapped key is so short, and its version is none that
+# a master key reaches, so that a renewal passes it by.
+DESTROYED = b"\x01\xff\xff"
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 

@@ -140,7 +140,9 @@ def test_acts_go_with_the_reading_they_rest_on():
     assert {p: made.scope(p) for p in (P.CASE_READ, P.CASE_UPDATE, P.CASE_CLOSE, P.FOLLOWUP_PLAN, P.PERSON_SEARCH)} == {
         P.CASE_READ: S.OWN, P.CASE_UPDATE: S.OWN, P.CASE_CLOSE: S.OWN, P.FOLLOWUP_PLAN: S.OWN, P.PERSON_SEARCH: S.OWN,
     }  # fmt: skip
-    assert {made.scope(p) for p in (P.CASE_ASSIGN, P.CASE_RESTRICT, P.FIGURES_READ)} == {S.NONE}
+    assert {
+        made.scope(p) for p in (P.CASE_ASSIGN, P.CASE_RESTRICT, P.FIGURES_READ, P.HOLD_SET, P.RETENTION_REVIEW)
+    } == {S.NONE}
     blind = narrow("operator", {"scopes": {"case:read": "none"}})
     assert {blind.scope(p) for p in (P.CASE_OPEN, P.CASE_UPDATE, P.GLASS_BREAK, P.PERSON_SEARCH)} == {S.NONE}
     assert blind.scope(P.CALL_LOG) is S.OWN
