@@ -219,6 +219,26 @@ def test_the_same_again_counts_once(world):
     assert len(see(world.admin, books.get_breach, breach_id, now()).entries) == 1
 
 
+def test_a_form_that_was_sent_and_comes_with_other_words_is_refused(world):
+    """Nothing of it would be kept: whoever went back and wrote more must hear so."""
+    demand_id, breach_id, entry_id = new_id(), new_id(), new_id()
+    demand(world.admin, demand_id=demand_id)
+    breach(world.admin, breach_id=breach_id)
+    enter(world.admin, breach_id, entry_id=entry_id)
+    for again in (
+        lambda: demand(world.admin, demand_id=demand_id, words=WORDS | {"given": "A name"}),
+        lambda: demand(world.supervisor, demand_id=demand_id),
+        lambda: demand(world.admin, demand_id=demand_id, corrects_id=demand(world.admin)),
+        lambda: breach(world.admin, breach_id=breach_id, what="And a list."),
+        lambda: breach(world.supervisor, breach_id=breach_id),
+        lambda: enter(world.admin, breach_id, entry_id=entry_id, words="And the driver."),
+        lambda: enter(world.admin, breach(world.admin), entry_id=entry_id),
+        lambda: enter(world.supervisor, breach_id, entry_id=entry_id),
+    ):
+        with pytest.raises(Conflict, match="id_in_use"):
+            again()
+
+
 def tick(at):
     """What beat does, at that time."""
     ctx = Context(actor=system_actor(SystemActor.REMINDER), now=at, request_id=new_id(), channel=Channel.WORKER)

@@ -164,6 +164,14 @@ def test_the_same_again_enters_it_once(world, rows):
         tell(world.operator, case_id, disclosure_id=disclosure_id)
     entries = "SELECT count(*) FROM audit_entries WHERE action = 'disclosure.recorded' AND %s = ANY (subject_ids)"
     assert rows(entries, case_id) == [(1,)]
+    for user, case, given in (
+        (world.operator, case_id, {"what": "And where she sleeps."}),
+        (world.operator, case_id, {"recipient": "Officer Dara"}),
+        (world.operator, open_case(world), {}),
+        (world.supervisor, case_id, {}),
+    ):
+        with pytest.raises(Conflict, match="id_in_use"):
+            tell(user, case, disclosure_id=disclosure_id, **given)
 
 
 def test_whoever_has_the_case_enters_what_they_told_and_nobody_else(world, refusals):
