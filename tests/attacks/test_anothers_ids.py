@@ -44,7 +44,7 @@ FIELDS = {
     "FollowUpIn.followup_id": MINTED, "InvitationIn.user_id": MINTED, "ApprovalIn.approval_id": MINTED,
     "BreakGlassIn.override_id": MINTED, "ExportIn.export_id": MINTED, "BulkIn.approval_id": MINTED,
     "DisclosureIn.disclosure_id": MINTED, "DemandIn.demand_id": MINTED, "BreachIn.breach_id": MINTED,
-    "BreachStepIn.entry_id": MINTED, "SearchIn.search_id": "names one's own search", "SearchIn.province_id": PUBLIC,
+    "BreachStepIn.entry_id": MINTED, "HoldIn.hold_id": MINTED, "ProposeIn.approval_id": MINTED, "SearchIn.search_id": "names one's own search", "SearchIn.province_id": PUBLIC,
     "CaseQuery.province_id": PUBLIC,
     "UserIn.team_ids": "a part of the two below", "UserIn.centre_role_id": "a part of the two below", "RoleIn.role_id": MINTED,
     "InvitationIn.centre_role_id": ("admin", "POST", "/api/v1/users", "role", lambda w, x: {
@@ -95,6 +95,10 @@ FIELDS = {
         "demand_id": str(new_id()), "corrects_id": x}),
     "DemandIn.decided_by": ("admin", "POST", "/api/v1/demands", "user", lambda w, x: DEMAND | {
         "demand_id": str(new_id()), "decided_by": x}),
+    "HoldIn.record_id": ("supervisor", "POST", "/api/v1/retention/holds", "case", lambda w, x: {
+        "hold_id": str(new_id()), "record_id": x, "reason": "x"}),
+    "ProposeIn.record_id": ("supervisor", "POST", "/api/v1/retention/proposals", "case", lambda w, x: {
+        "approval_id": str(new_id()), "record_id": x, "why": "rule", "reason": "x"}),
 }  # fmt: skip
 TRIED = {name: how for name, how in FIELDS.items() if not isinstance(how, str)}
 
