@@ -16,9 +16,9 @@ celery.conf.beat_schedule = {
     "review": {"task": "privacy.remind_reviews", "schedule": 10.0, "options": {"expires": 30}},
     "approvals": {"task": "accounts.carry_out_approvals", "schedule": 10.0, "options": {"expires": 30}},
     "erase": {"task": "retention.erase", "schedule": 10.0, "options": {"expires": 30}},
-    "sweep": {"task": "retention.sweep", "schedule": 600.0, "options": {"expires": 300}},
-    "compare": {"task": "retention.compare", "schedule": 300.0, "options": {"expires": 120}},
+    "sweep": {"task": "retention.sweep", "schedule": 600.0, "options": {"expires": 60}},
+    "compare": {"task": "retention.compare", "schedule": 300.0, "options": {"expires": 60}},
     "breaches": {"task": "registers.remind_breaches", "schedule": 30.0, "options": {"expires": 60}},
-    "exports": {"task": "registers.drop_exports", "schedule": 60.0, "options": {"expires": 120}},
+    "exports": {"task": "registers.drop_exports", "schedule": 60.0, "options": {"expires": 60}},
     "deliver": {"task": "notifications.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
 }

@@ -23,9 +23,18 @@ from tests.attacks.test_bodies import inputs
 from tests.factories.accounts import make_role, sign_in
 from tests.factories.agencies import make_agency
 from tests.factories.cases import make_call, make_world, open_case
+from tests.factories.registers import demand, tell
 
 MINTED = "made by whoever makes the record; one in use is a neutral 409, as tests/calls/test_api.py shows"
 PUBLIC = "a place, which everybody may read"
+DISCLOSURE = {
+    "given_at": "2025-01-02T10:00", "recipient_kind": "police", "means": "telephone", "basis": "consent",
+    "groups": ["story"], "recipient": "x", "what": "x",
+}  # fmt: skip
+DEMAND = {
+    "received_at": "2025-01-02T10:00", "kind": "police", "basis": "warrant", "outcome": "refused",
+    "subjects_told": "later", "authority": "x", "demanded": "x",
+}  # fmt: skip
 # Field -> who asks, how, where and with what, `X` being the id; or why there is nothing to try.
 FIELDS = {
     "AgencyBodyIn.coverage": PUBLIC, "AgencyIn.coverage": PUBLIC, "AgencyIn.agency_id": MINTED, "AgencyQuery.place_id": PUBLIC,
@@ -33,7 +42,9 @@ FIELDS = {
     "CallContentIn.place_id": PUBLIC, "CallIn.place_id": PUBLIC, "CallCorrectionIn.place_id": PUBLIC, "CallIn.call_id": MINTED,
     "QuickCallIn.call_id": MINTED, "OpenCaseIn.case_id": MINTED, "NoteIn.note_id": MINTED, "ReferralIn.referral_id": MINTED,
     "FollowUpIn.followup_id": MINTED, "InvitationIn.user_id": MINTED, "ApprovalIn.approval_id": MINTED,
-    "BreakGlassIn.override_id": MINTED, "SearchIn.search_id": "names one's own search", "SearchIn.province_id": PUBLIC,
+    "BreakGlassIn.override_id": MINTED, "ExportIn.export_id": MINTED, "BulkIn.approval_id": MINTED,
+    "DisclosureIn.disclosure_id": MINTED, "DemandIn.demand_id": MINTED, "BreachIn.breach_id": MINTED,
+    "BreachStepIn.entry_id": MINTED, "HoldIn.hold_id": MINTED, "ProposeIn.approval_id": MINTED, "SearchIn.search_id": "names one's own search", "SearchIn.province_id": PUBLIC,
     "CaseQuery.province_id": PUBLIC,
     "UserIn.team_ids": "a part of the two below", "UserIn.centre_role_id": "a part of the two below", "RoleIn.role_id": MINTED,
     "InvitationIn.centre_role_id": ("admin", "POST", "/api/v1/users", "role", lambda w, x: {
@@ -78,6 +89,16 @@ FIELDS = {
         "principal_id": x, "reason": "x"}),
     "LiftIn.principal_id": ("supervisor", "POST", "/api/v1/cases/{case}/closings/lift", "user", lambda w, x: {
         "principal_id": x, "kind": "closed_to", "reason": "x"}),
+    "DisclosureIn.corrects_id": ("supervisor", "POST", "/api/v1/cases/{case}/disclosures", "disclosure", lambda w, x: DISCLOSURE | {
+        "disclosure_id": str(new_id()), "corrects_id": x}),
+    "DemandIn.corrects_id": ("supervisor", "POST", "/api/v1/demands", "demand", lambda w, x: DEMAND | {
+        "demand_id": str(new_id()), "corrects_id": x}),
+    "DemandIn.decided_by": ("admin", "POST", "/api/v1/demands", "user", lambda w, x: DEMAND | {
+        "demand_id": str(new_id()), "decided_by": x}),
+    "HoldIn.record_id": ("supervisor", "POST", "/api/v1/retention/holds", "case", lambda w, x: {
+        "hold_id": str(new_id()), "record_id": x, "reason": "x"}),
+    "ProposeIn.record_id": ("supervisor", "POST", "/api/v1/retention/proposals", "case", lambda w, x: {
+        "approval_id": str(new_id()), "record_id": x, "why": "rule", "reason": "x"}),
 }  # fmt: skip
 TRIED = {name: how for name, how in FIELDS.items() if not isinstance(how, str)}
 
@@ -107,7 +128,7 @@ def house(app, database_urls):
             make_call(mine.operator, place=mine.province),
             open_case(other),
         )
-        agency = make_agency(other)
+        agency, told, demanded = make_agency(other), tell(other.supervisor, theirs), demand(other.admin)
         with unit_of_work(system_context(SystemActor.ROUTER)) as ctx:
             routing.request_needs(ctx, case_id, ["health"])
     with psycopg.connect(database_urls["owner"]) as connection:
@@ -123,7 +144,7 @@ def house(app, database_urls):
     return SimpleNamespace(
         browsers=browsers, call=call.id, child=call.child_id, case=case_id, referral=referral,
         caseworker=mine.caseworker.id, team=mine.team,
-        theirs={"role": make_role(other.centre, "caseworker"), "team": other.team, "user": other.caseworker.id, "case": theirs, "call": their_call, "child": their_child, "agency": agency},
+        theirs={"role": make_role(other.centre, "caseworker"), "team": other.team, "user": other.caseworker.id, "case": theirs, "call": their_call, "child": their_child, "agency": agency, "disclosure": told, "demand": demanded},
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from tests.factories.agencies import make_agency
 from tests.factories.calls import do
 from tests.factories.cases import make_world, open_case
 from tests.factories.privacy import break_glass
+from tests.factories.registers import breach, demand, export
 
 HIDDEN = ("other centre", "closed to", "party", "same centre", "same team")
 
@@ -121,6 +122,8 @@ def theirs(app, database_urls):
         ids["import_id"] = do(world.supervisor, steps.upload, brought)[1].id
         ids["call_id"] = new_id()
         do(world.operator, drafts.save_draft, SaveDraft(ids["call_id"], {"narrative": "x"}))
+        ids["demand_id"], ids["breach_id"] = demand(world.admin), breach(world.admin)
+        ids["export_id"] = export(world.supervisor, open_case(world))
         told = QueueMessage(world.centre.id, "witness_late", str(new_id()), user_id=world.admin.id)
         with unit_of_work(system_context(SystemActor.MESSENGER)) as ctx:
             queue_message(ctx, told)

@@ -150,6 +150,7 @@ def work_on_a_case(stack, house, canary, call_id, child):
     follow_ups(house, canary, path)
     close_and_break(stack, house, canary, path)
     keep_registers(stack, house, canary, path)
+    awaiting(stack, lambda: open_events(stack) == 0, "what the new risk moved")
     finish(house, canary, path, change)
 
 

@@ -23,6 +23,7 @@ from helpline.foundation.errors import Conflict, Forbidden, HelplineError, Inval
 from helpline.foundation.ids import new_id
 from tests.factories.accounts import make_user
 from tests.factories.cases import assign, open_case
+from tests.factories.privacy import close
 from tests.followups.conftest import as_reminder
 
 pytestmark = pytest.mark.usefixtures("in_app")
@@ -152,6 +153,46 @@ def test_a_higher_risk_brings_what_is_open_nearer_and_a_lower_one_gives_time(wor
     do(world.supervisor, working.change_risk, case_id, case_of(world, case_id).version, RiskLevel.LOW, "better")
     system(planning.replan, case_id, RiskLevel.IMMEDIATE)
     assert standing(world, case_id)["contact"].due_at >= before["contact"].due_at - D
+
+
+@pytest.mark.parametrize("event", ["assigned", "released", "risk"])
+def test_what_somebody_is_about_to_send_goes_through_though_the_case_moved_meanwhile(world, planned, event):
+    """The form was drawn, then a task ran late: whose it is and how urgent came along, and nobody's words are refused."""
+    case_id = planned(given=event != "assigned", risk="high")
+    asked = AddFollowUp(new_id(), case_id, FollowUpKind.OTHER, now() + 5 * D, "Ring the school")
+    do(world.supervisor, work.add, asked)
+    drawn = first(world, case_id, "other")
+    match event:
+        case "assigned":
+            assign(world, case_id)
+            system(planning.reassign, case_id)
+        case "released":
+            close(world.supervisor, case_id, world.caseworker.id)
+            system(planning.release, case_id)
+        case "risk":
+            version = case_of(world, case_id).version
+            do(world.supervisor, working.change_risk, case_id, version, RiskLevel.LOW, "better")
+            system(planning.replan, case_id, RiskLevel.HIGH)
+    moved = first(world, case_id, "other")
+    assert (moved.caseworker_id, moved.risk_level) != (drawn.caseworker_id, drawn.risk_level)
+    do(world.supervisor, work.complete, done(drawn, Outcome.DONE))
+    assert "other" not in standing(world, case_id)
+
+
+def test_who_saw_another_due_time_looks_again(world, planned):
+    case_id = planned(risk="low")
+    drawn = first(world, case_id, "contact")
+    do(world.supervisor, working.change_risk, case_id, case_of(world, case_id).version, RiskLevel.IMMEDIATE, "worse")
+    system(planning.replan, case_id, RiskLevel.LOW)
+    with pytest.raises(Conflict, match="stale"):
+        do(world.caseworker, work.complete, done(drawn))
+
+
+def test_of_two_who_move_it_to_one_time_the_second_looks_again(world, planned):
+    row = first(world, planned(risk="high"), "contact")
+    do(world.caseworker, work.reschedule, row.id, row.version, row.due_at, "They are at the temple")
+    with pytest.raises(Conflict, match="stale"):
+        do(world.supervisor, work.reschedule, row.id, row.version, row.due_at, "Another reason")
 
 
 def test_a_noted_contact_settles_the_first_response_then_the_regular_contact(world, planned, rows):

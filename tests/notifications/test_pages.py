@@ -177,7 +177,8 @@ PARAMS = {
     "case_id": str(uuid.uuid4()), "case": "HC-7", "kind": "contact", "due_at": "2026-11-23T07:00:00+00:00",
     "agency": {"en": "PoSVY", "km": "PoSVY"}, "helpline": "Centre", "answer_by": "2026-11-24 10:00", "service": "health",
     "added": 3, "rejected": 1, "kept": 0, "purpose": "invitation", "override_id": str(uuid.uuid4()),
-    "review_by": "2026-11-24T07:00:00+00:00",
+    "review_by": "2026-11-24T07:00:00+00:00", "breach_id": str(uuid.uuid4()), "late": True,
+    "notify_by": "2026-11-24T07:00:00+00:00",
 }  # fmt: skip
 
 
@@ -211,7 +212,7 @@ def test_a_reminder_names_what_is_due_and_when_in_the_centres_time(app, template
 ALLOWED = {
     "case_id", "case", "referral_id", "followup_id", "ask_id", "user_id", "import_id", "version", "link_until",
     "expires_at", "answer_by", "due_at", "agency", "helpline", "service", "kind", "risk_level", "purpose", "added",
-    "rejected", "kept", "override_id", "review_by", "change",
+    "rejected", "kept", "override_id", "review_by", "change", "breach_id", "late", "notify_by",
 }  # fmt: skip
 
 

@@ -14,43 +14,22 @@ from helpline.foundation.context import Channel, Context, system_actor
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from helpline.registers.commands import EnterStep, OpenBreach, RecordDemand
+from helpline.registers.commands import EnterStep
 from helpline.registers.queries import books
 from helpline.registers.services import recording
 from helpline.registers.vocabulary import (
-    Affected,
-    Authority,
     BreachState,
     BreachStep,
-    DemandBasis,
     DemandOutcome,
-    Told,
 )
 from tests.factories.accounts import make_user
 from tests.factories.calls import do
 from tests.factories.cases import make_world, open_case
 from tests.factories.privacy import close
+from tests.factories.registers import HOUR, WORDS, breach, demand
 
 pytestmark = pytest.mark.usefixtures("in_app")
-WORDS = {"authority": "Police of the district", "demanded": "Who called on Monday", "given": "Nothing", "told": ""}
 KEEPERS, OTHERS = ("supervisor", "admin"), ("operator", "caseworker", "team_supervisor", "auditor")
-HOUR = timedelta(hours=1)
-
-
-def demand(user, *, words=WORDS, at=None, **given):
-    usual = {
-        "received_at": (at or now()) - HOUR, "authority": Authority.POLICE, "basis": DemandBasis.NONE_SHOWN,
-        "outcome": DemandOutcome.REFUSED, "subjects_told": Told.LATER, "cases": (), "words": words,
-    }  # fmt: skip
-    return do(
-        user, recording.record_demand, RecordDemand(given.pop("demand_id", None) or new_id(), **usual | given), at=at
-    )[1].id
-
-
-def breach(user, *, at=None, noticed=None, what="A telephone was left in a taxi.", **given):
-    usual = {"categories": (Affected.CONTACT,), "people": 40, "records": None} | given
-    command = OpenBreach(usual.pop("breach_id", None) or new_id(), noticed or (at or now()) - HOUR, what=what, **usual)
-    return do(user, recording.open_breach, command, at=at)[1].id
 
 
 def enter(user, breach_id, kind=BreachStep.NOTE, *, at=None, done=None, words="We called the taxi.", entry_id=None):
@@ -238,6 +217,26 @@ def test_the_same_again_counts_once(world):
         breach(world.admin, breach_id=breach_id)
         enter(world.admin, breach_id, entry_id=entry_id)
     assert len(see(world.admin, books.get_breach, breach_id, now()).entries) == 1
+
+
+def test_a_form_that_was_sent_and_comes_with_other_words_is_refused(world):
+    """Nothing of it would be kept: whoever went back and wrote more must hear so."""
+    demand_id, breach_id, entry_id = new_id(), new_id(), new_id()
+    demand(world.admin, demand_id=demand_id)
+    breach(world.admin, breach_id=breach_id)
+    enter(world.admin, breach_id, entry_id=entry_id)
+    for again in (
+        lambda: demand(world.admin, demand_id=demand_id, words=WORDS | {"given": "A name"}),
+        lambda: demand(world.supervisor, demand_id=demand_id),
+        lambda: demand(world.admin, demand_id=demand_id, corrects_id=demand(world.admin)),
+        lambda: breach(world.admin, breach_id=breach_id, what="And a list."),
+        lambda: breach(world.supervisor, breach_id=breach_id),
+        lambda: enter(world.admin, breach_id, entry_id=entry_id, words="And the driver."),
+        lambda: enter(world.admin, breach(world.admin), entry_id=entry_id),
+        lambda: enter(world.supervisor, breach_id, entry_id=entry_id),
+    ):
+        with pytest.raises(Conflict, match="id_in_use"):
+            again()
 
 
 def tick(at):

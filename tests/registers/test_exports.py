@@ -18,12 +18,13 @@ from helpline.foundation.clock import now
 from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
-from helpline.registers.commands import MakeExport, RecordDemand
+from helpline.registers.commands import RecordDemand
 from helpline.registers.services import dossier, exporting, recording
-from helpline.registers.vocabulary import Authority, DemandBasis, DemandOutcome, Recipient, Told, Withheld
+from helpline.registers.vocabulary import Authority, DemandBasis, DemandOutcome, Told, Withheld
 from tests.factories.calls import CANARY, PHONE, do, logged_call
 from tests.factories.cases import assign, make_world, open_case
 from tests.factories.privacy import break_glass, close
+from tests.factories.registers import export as make
 
 pytestmark = pytest.mark.usefixtures("in_app")
 SUMMARY, NOTE = "She sleeps at her aunt's.", "=1+1 <b>The aunt was asked.</b>"
@@ -36,19 +37,6 @@ def case_id(world):
     found = open_case(world, summary=SUMMARY, team_id=world.team)
     do(world.supervisor, working.add_note, AddNote(new_id(), found, NoteKind.NOTE, NOTE))
     return found
-
-
-def command(case_id, **given):
-    usual = {"recipient": Recipient.CHILD, "recipient_name": "Herself", "reason": "She wrote to us."}
-    return MakeExport(given.pop("export_id", None) or new_id(), case_id, **usual | given)
-
-
-def plain(found):
-    return {"index.html": "page"}
-
-
-def make(user, case_id, *, at=None, **given):
-    return do(user, exporting.make_export, command(case_id, **given), plain, at=at)[1].id
 
 
 def take(user, export_id, *, at=None):

@@ -13,14 +13,12 @@ from helpline.foundation.db import db, unit_of_work
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
 from helpline.referrals.services import portal, routing
-from helpline.registers.commands import RecordDemand, RecordDisclosure
+from helpline.registers.commands import RecordDemand
 from helpline.registers.services import looking, recording
 from helpline.registers.vocabulary import (
     Authority,
-    Basis,
     DemandBasis,
     DemandOutcome,
-    Means,
     Recipient,
     Told,
 )
@@ -28,22 +26,10 @@ from tests.factories.agencies import make_agency
 from tests.factories.calls import do
 from tests.factories.cases import assign, make_world, open_case
 from tests.factories.privacy import close
+from tests.factories.registers import WHAT, tell
 
 pytestmark = pytest.mark.usefixtures("in_app")
-WHAT = "That she is safe, and where."
 G = FieldGroup
-
-
-def entry(case_id, **given):
-    usual = {
-        "given_at": now() - timedelta(hours=1), "recipient_kind": Recipient.POLICE, "means": Means.TELEPHONE,
-        "basis": Basis.DANGER_TO_LIFE, "groups": (G.LOCATION,), "recipient": "Officer Vuthy", "what": WHAT,
-    }  # fmt: skip
-    return RecordDisclosure(given.pop("disclosure_id", None) or new_id(), case_id, **usual | given)
-
-
-def tell(user, case_id, **given):
-    return do(user, recording.record_disclosure, entry(case_id, **given))[1].id
 
 
 def ledger(user, case_id):
@@ -178,6 +164,14 @@ def test_the_same_again_enters_it_once(world, rows):
         tell(world.operator, case_id, disclosure_id=disclosure_id)
     entries = "SELECT count(*) FROM audit_entries WHERE action = 'disclosure.recorded' AND %s = ANY (subject_ids)"
     assert rows(entries, case_id) == [(1,)]
+    for user, case, given in (
+        (world.operator, case_id, {"what": "And where she sleeps."}),
+        (world.operator, case_id, {"recipient": "Officer Dara"}),
+        (world.operator, open_case(world), {}),
+        (world.supervisor, case_id, {}),
+    ):
+        with pytest.raises(Conflict, match="id_in_use"):
+            tell(user, case, disclosure_id=disclosure_id, **given)
 
 
 def test_whoever_has_the_case_enters_what_they_told_and_nobody_else(world, refusals):

@@ -1,6 +1,8 @@
 """What the service plans by itself: when a case opens, is given to somebody, is judged anew, is answered or closes.
 
-Every step reads the case as it stands now, so that events may come late or in another order.
+Every step reads the case as it stands now, so that events may come late or in another order. They come while people
+work: only what people decide by (when it is due, whether it is over) makes a form that somebody has open stale; whose
+it is and how urgent goes along with the case.
 """
 
 import uuid
@@ -59,7 +61,6 @@ def reassign(ctx: Context, case_id: uuid.UUID) -> None:
             settle(ctx, followup, Outcome.DONE, told=True)
         elif followup.caseworker_id != case.caseworker_id:
             followup.caseworker_id, followup.team_id, followup.reminded_at = case.caseworker_id, case.team_id, None
-            followup.version += 1
     db.session.flush()
     if case.caseworker_id in grants.shut_out([case.id])[case.id]:
         return
@@ -77,7 +78,7 @@ def release(ctx: Context, case_id: uuid.UUID) -> None:
     if case.caseworker_id is not None:
         return
     for followup in queries.open_of_case(case_id):
-        followup.caseworker_id, followup.version = None, followup.version + 1
+        followup.caseworker_id = None
     db.session.flush()
     plan(ctx, case_id)
 
@@ -162,9 +163,9 @@ def schedule(ctx: Context, followup: FollowUp, due_at: datetime, tz: ZoneInfo) -
     risk = RiskLevel(followup.risk_level)
     if due_at != followup.due_at:
         followup.due_at, followup.reminded_at, followup.escalated_at = due_at, None, None
+        followup.version += 1
     followup.remind_at = rules.reminder_at(due_at, ctx.now, risk, QUIET, tz)
     followup.escalate_at = rules.escalation_at(due_at, risk)
-    followup.version += 1
 
 
 def settle(ctx: Context, followup: FollowUp, outcome: Outcome, *, told: bool = False) -> None:

@@ -82,6 +82,7 @@ def reschedule(ctx: Context, followup_id: uuid.UUID, version: int, due_at: datet
     case = _open_case(followup.case_id)
     followup.reason = reason.strip()
     schedule(ctx, followup, due_at, working_time(case, ctx.now).tz)
+    followup.version = version + 1  # the reason is new, whether or not the time is
     db.session.flush()
     tell(ctx, followup, "followup.rescheduled", former=former.isoformat())
     return followup

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import TypeVar
 
 from helpline.accounts import queries as accounts
 from helpline.accounts.models import User
@@ -20,22 +21,31 @@ from helpline.registers.models import Breach, BreachEntry, Demand, Disclosure
 from helpline.registers.queries import books, ledger
 from helpline.registers.vocabulary import BreachStep
 
+T = TypeVar("T", Disclosure, Demand, Breach, BreachEntry)
 BATCH = 50
 WORDS = ("authority", "person", "paper", "law", "demanded", "given", "told")  # of a demand, sealed together
 _NEEDED = ("authority", "demanded")
+
+
+def _the_first(standing: T, mine: tuple[object, ...], theirs: tuple[object, ...]) -> T:
+    """What stands under this id, for who posts it again; a form sent back with other words must not vanish."""
+    if mine != theirs:
+        raise Conflict("id_in_use")
+    return standing
 
 
 def record_disclosure(ctx: Context, command: RecordDisclosure) -> Disclosure:
     """Enter what was told or given by hand. The same again by one id gives the first.
 
     Raises NotFound("case" | "disclosure"), Invalid("required" | "in_the_future"),
-    Conflict("corrected_already" | "erased").
+    Conflict("corrected_already" | "erased" | "id_in_use").
     """
     require(ctx, Permission.DISCLOSURE_RECORD, command.case_id)
     case = cases.get_case(command.case_id)
     standing = ledger.find_disclosure(command.disclosure_id)
     if standing is not None:
-        return standing
+        mine = (command.case_id, ctx.actor.id, command.recipient.strip(), command.what.strip())
+        return _the_first(standing, mine, (standing.case_id, standing.recorded_by, standing.recipient, standing.what))
     if case.erased_at is not None:
         raise Conflict("erased")
     for name in ("recipient", "what"):
@@ -68,13 +78,14 @@ def record_demand(ctx: Context, command: RecordDemand) -> Demand:
     """Enter what an authority demanded, or put an earlier entry right. The same again by one id gives the first.
 
     Raises NotFound("demand"), Invalid("required" | "in_the_future" | "case_unknown" | "user_unknown"),
-    Conflict("corrected_already").
+    Conflict("corrected_already" | "id_in_use").
     """
     require(ctx, Permission.DEMAND_RECORD, command.corrects_id)
+    words = {name: text.strip() for name, text in command.words.items() if name in WORDS and text.strip()}
     standing = books.find_demand(command.demand_id)
     if standing is not None:
-        return standing
-    words = {name: text.strip() for name, text in command.words.items() if name in WORDS and text.strip()}
+        mine = (command.corrects_id, ctx.actor.id, words)
+        return _the_first(standing, mine, (standing.corrects_id, standing.recorded_by, standing.words))
     for name in _NEEDED:
         if name not in words:
             raise Invalid("required", name)
@@ -119,12 +130,12 @@ def _colleague(ctx: Context, user_id: uuid.UUID | None) -> uuid.UUID | None:
 def open_breach(ctx: Context, command: OpenBreach) -> Breach:
     """Begin a breach's log: its 72 hours run from when it was noticed. The same again by one id gives the first.
 
-    Raises Invalid("required", "what" | "categories"), Invalid("in_the_future", "noticed_at").
+    Raises Invalid("required", "what" | "categories"), Invalid("in_the_future", "noticed_at"), Conflict("id_in_use").
     """
     require(ctx, Permission.BREACH_RECORD)
     standing = books.find_breach(command.breach_id)
     if standing is not None:
-        return standing
+        return _the_first(standing, (ctx.actor.id, command.what.strip()), (standing.opened_by, standing.what))
     if not command.what.strip():
         raise Invalid("required", "what")
     if not command.categories:
@@ -146,11 +157,14 @@ def open_breach(ctx: Context, command: OpenBreach) -> Breach:
 def enter_step(ctx: Context, command: EnterStep) -> None:
     """Add to a breach's log; telling the authority stops its clock, closing ends the log. The same id counts once.
 
-    Raises NotFound("breach"), Conflict("breach_closed" | "told_already"), Invalid("required", "words"),
+    Raises NotFound("breach"), Conflict("breach_closed" | "told_already" | "id_in_use"), Invalid("required", "words"),
     Invalid("in_the_future" | "too_early", "at").
     """
     require(ctx, Permission.BREACH_RECORD, command.breach_id)
-    if books.find_entry(command.entry_id) is not None:
+    standing = books.find_entry(command.entry_id)
+    if standing is not None:
+        mine = (command.breach_id, ctx.actor.id, command.words.strip())
+        _the_first(standing, mine, (standing.breach_id, standing.recorded_by, standing.words))
         return
     books.get_breach(command.breach_id, ctx.now)
     breach = books.find_open_breach(command.breach_id)
