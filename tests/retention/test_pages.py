@@ -108,6 +108,8 @@ def test_an_erased_call_is_a_page_that_says_so(closed, world, browser, rows):
     page = browser(world.supervisor).get(f"/calls/{call_id}")
     assert "Erased " in page.text
     assert "neighbour heard" not in page.text
+    for untrue in ("Nothing was written down.", "anonymous", "not given"):
+        assert untrue not in page.text, "what is gone is not what nobody told"
 
 
 def test_asking_by_page_ends_at_the_approval_with_what_goes(closed, world, browser):
