@@ -39,6 +39,7 @@ from helpline.foundation.provision import install_context_key, prepare_database
 from helpline.reference.services import load_reference
 from helpline.settings import ROOT, Settings
 from tests.factories.accounts import MadeCentre, MadeUser, make_centre, make_user
+from tests.factories.cases import World, make_world
 
 TEMPLATE = "helpline_template"
 PREFIX = "helpline-tests-"
@@ -329,3 +330,30 @@ def centre(database_urls: dict[str, str]) -> MadeCentre:
 def make_person(centre: MadeCentre) -> Callable[..., MadeUser]:
     """`make_person("caseworker", team_id, …)`: active staff of this test's centre."""
     return functools.partial(make_user, centre)
+
+
+@pytest.fixture(scope="module")
+def worker_app(settings: Settings) -> Iterator[Flask]:
+    """The application of a worker: each system actor works in its own database role."""
+    app = create_app(settings, database_role="worker")
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def rows(database_urls: dict[str, str]) -> Callable[..., list[tuple[Any, ...]]]:
+    """What the owner sees, past every rule: `rows("SELECT …", *args)`."""
+
+    def read(statement: str, *args: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(database_urls["owner"]) as connection:
+            cursor = connection.execute(statement, args)
+            return cursor.fetchall() if cursor.description else []
+
+    return read
+
+
+@pytest.fixture
+def world(database_urls: dict[str, str]) -> World:
+    """A centre of the test's own, with one of each role."""
+    return make_world(database_urls["owner"])

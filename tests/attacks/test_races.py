@@ -3,8 +3,6 @@
 import threading
 from datetime import timedelta
 
-import pytest
-
 from helpline.accounts.services import passwords
 from helpline.accounts.vocabulary import LinkPurpose
 from helpline.agencies.vocabulary import Service
@@ -15,7 +13,7 @@ from helpline.referrals.services import portal, routing
 from tests.architecture.test_doors import token_in
 from tests.factories.accounts import set_password, sign_in
 from tests.factories.agencies import make_agency
-from tests.factories.cases import assign, make_world, open_case
+from tests.factories.cases import assign, open_case
 from tests.referrals.test_services import as_router, look, seek
 
 ROUNDS = 3
@@ -35,11 +33,6 @@ def at_once(*deeds):
     for thread in threads:
         thread.join()
     return came
-
-
-@pytest.fixture
-def world(database_urls):
-    return make_world(database_urls["owner"])
 
 
 def test_of_two_who_take_one_link_one_has_a_password(app, make_person, rows):

@@ -1,31 +1,12 @@
 from dataclasses import replace
 
-import psycopg
 import pytest
 
 from helpline.followups.services import planning
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.context import system_context
 from helpline.foundation.db import unit_of_work
-from tests.factories.cases import assign, make_world, open_case
-
-
-@pytest.fixture
-def world(database_urls):
-    """A centre of one's own for each test."""
-    return make_world(database_urls["owner"])
-
-
-@pytest.fixture
-def rows(database_urls):
-    """What the owner sees: `rows("SELECT …", args)`."""
-
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            cursor = connection.execute(statement, args)
-            return cursor.fetchall() if cursor.description else []
-
-    return read
+from tests.factories.cases import assign, open_case
 
 
 def as_reminder(at=None):

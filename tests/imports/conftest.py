@@ -2,17 +2,7 @@
 
 import pytest
 
-from helpline.app import create_app
-from helpline.foundation.db import db
 from tests.factories.accounts import make_centre, make_user
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import re
 import uuid
 from datetime import datetime
 
-import psycopg
 import pytest
 from flask import render_template
 
@@ -24,16 +23,6 @@ from helpline.settings import ROOT
 from tests.factories.accounts import make_centre, make_user, sign_in
 
 TEXTS = ROOT / "helpline/notifications/templates/messages"
-
-
-@pytest.fixture
-def rows(database_urls):
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            cursor = connection.execute(statement, args)
-            return cursor.fetchall() if cursor.description else []
-
-    return read
 
 
 @pytest.fixture

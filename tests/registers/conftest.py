@@ -1,27 +1,9 @@
 """What tests of the registers share: a centre of one's own, a child with a story, what the tables hold past every rule."""
 
-import psycopg
 import pytest
 
 from tests.architecture.test_doors import token_in
 from tests.factories.accounts import sign_in
-from tests.factories.cases import make_world
-
-
-@pytest.fixture
-def world(database_urls):
-    return make_world(database_urls["owner"])
-
-
-@pytest.fixture
-def rows(database_urls):
-    """What the owner sees: `rows("SELECT …", args)`."""
-
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(statement, args).fetchall()
-
-    return read
 
 
 @pytest.fixture

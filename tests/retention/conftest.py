@@ -6,13 +6,6 @@ from helpline.foundation.db import db
 from helpline.retention.gateways import LedgerFile
 from helpline.retention.services import erasing, port
 from tests.factories import retention as made
-from tests.factories.cases import make_world
-
-
-@pytest.fixture
-def world(database_urls):
-    """A centre of one's own for each test."""
-    return make_world(database_urls["owner"])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 
-import psycopg
 import pytest
 from flask import Flask, request
 from marshmallow import ValidationError
@@ -73,16 +72,6 @@ def doors(settings):
 @pytest.fixture
 def client(doors: Flask):
     return doors.test_client()
-
-
-@pytest.fixture
-def rows(database_urls):
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            cursor = connection.execute(statement, args)
-            return cursor.fetchall() if cursor.description else []
-
-    return read
 
 
 @pytest.fixture

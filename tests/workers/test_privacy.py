@@ -5,45 +5,22 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from helpline.app import create_app
 from helpline.foundation import clock
 from helpline.foundation.context import system_context
-from helpline.foundation.db import db, unit_of_work
+from helpline.foundation.db import unit_of_work
 from helpline.foundation.ids import new_id
 from helpline.referrals.services import routing
 from tests.factories.agencies import make_agency
-from tests.factories.cases import make_world, open_case
+from tests.factories.cases import open_case
 from tests.factories.privacy import break_glass, close
 from workers import links, task
 from workers.celery_app import celery
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture(autouse=True)
 def _as_worker(monkeypatch, worker_app):
     celery.loader.import_default_modules()
     monkeypatch.setattr(task, "flask_app", lambda: worker_app)
-
-
-@pytest.fixture
-def world(database_urls):
-    return make_world(database_urls["owner"])
-
-
-@pytest.fixture
-def rows(database_urls):
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(statement, args).fetchall()
-
-    return read
 
 
 def events(rows, name, case_id):

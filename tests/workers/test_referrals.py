@@ -2,19 +2,16 @@
 
 from datetime import timedelta
 
-import psycopg
 import pytest
 from flask import render_template
 
 from helpline.agencies.vocabulary import Service
-from helpline.app import create_app
 from helpline.foundation import clock
-from helpline.foundation.db import db
 from helpline.foundation.i18n import speaking
 from helpline.foundation.ids import new_id
 from helpline.notifications.commands import Outgoing
 from tests.factories.agencies import make_agency
-from tests.factories.cases import assign, make_world, open_case
+from tests.factories.cases import assign, open_case
 from tests.referrals.test_services import look, seek
 from workers import links, referrals, schedule, subscriptions, task
 from workers.celery_app import celery
@@ -22,31 +19,9 @@ from workers.celery_app import celery
 HANDLERS = {"referrals.route_case", "referrals.route", "referrals.tell_accepted"}
 
 
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
-
-
 @pytest.fixture(autouse=True)
 def _as_worker(monkeypatch, worker_app):
     monkeypatch.setattr(task, "flask_app", lambda: worker_app)
-
-
-@pytest.fixture
-def world(database_urls):
-    return make_world(database_urls["owner"])
-
-
-@pytest.fixture
-def rows(database_urls):
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(statement, args).fetchall()
-
-    return read
 
 
 def run(name, event_id=None, **payload):

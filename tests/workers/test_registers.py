@@ -2,48 +2,23 @@
 
 from datetime import timedelta
 
-import psycopg
 import pytest
 
-from helpline.app import create_app
 from helpline.foundation import clock
-from helpline.foundation.db import db
 from helpline.foundation.ids import new_id
 from helpline.registers.commands import MakeExport, OpenBreach
 from helpline.registers.services import exporting, recording
 from helpline.registers.vocabulary import Affected, Recipient
 from tests.factories.calls import do
-from tests.factories.cases import make_world, open_case
+from tests.factories.cases import open_case
 from workers import links, task
 from workers.celery_app import celery
-
-
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture(autouse=True)
 def _as_worker(monkeypatch, worker_app):
     celery.loader.import_default_modules()
     monkeypatch.setattr(task, "flask_app", lambda: worker_app)
-
-
-@pytest.fixture
-def world(database_urls):
-    return make_world(database_urls["owner"])
-
-
-@pytest.fixture
-def rows(database_urls):
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(statement, args).fetchall()
-
-    return read
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import shlex
 from dataclasses import replace
 
-import psycopg
 import pytest
 import yaml
 from sqlalchemy.exc import OperationalError
@@ -14,7 +13,6 @@ from helpline.foundation import failpoints
 from helpline.foundation.access.permissions import SystemActor
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import current_context
-from helpline.foundation.db import db
 from helpline.foundation.errors import Forbidden
 from helpline.foundation.ids import new_id
 from helpline.settings import ROOT, Settings
@@ -36,27 +34,10 @@ def noted(ctx, payload):
         raise ZeroDivisionError
 
 
-@pytest.fixture(scope="module")
-def worker_app(settings):
-    app = create_app(settings, database_role="worker")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
-
-
 @pytest.fixture(autouse=True)
 def _as_worker(monkeypatch, worker_app):
     monkeypatch.setattr(task, "flask_app", lambda: worker_app)
     done.clear()
-
-
-@pytest.fixture
-def rows(database_urls):
-    def read(statement, *args):
-        with psycopg.connect(database_urls["owner"]) as connection:
-            return connection.execute(statement, args).fetchall()
-
-    return read
 
 
 def run(event_id, **payload):
