@@ -50,7 +50,10 @@ class RecordDisclosure:
 
 @dataclass(frozen=True, slots=True)
 class RecordDemand:
-    """An authority demanded to be told. `cases`: numbers of the centre's cases that it was about."""
+    """An authority demanded to be told. `cases`: numbers of the centre's cases that it was about.
+
+    `same_cases`: of a correction, also those of the entry it puts right.
+    """
 
     demand_id: uuid.UUID
     received_at: datetime
@@ -62,6 +65,7 @@ class RecordDemand:
     words: dict[str, str] = field(repr=False)
     decided_by: uuid.UUID | None = None
     corrects_id: uuid.UUID | None = None
+    same_cases: bool = False
 
 
 @dataclass(frozen=True, slots=True)

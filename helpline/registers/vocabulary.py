@@ -195,7 +195,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """All that is held about one child and in the sight of whoever prepares it."""
+    """All that is held about one child and in the sight of whoever prepares it. `erased`: the case it is asked from."""
 
     case_id: uuid.UUID
     case_code: str
@@ -204,6 +204,7 @@ class Dossier:
     case_ids: tuple[uuid.UUID, ...]
     person_ids: tuple[uuid.UUID, ...]
     records: tuple[Held, ...]
+    erased: bool = False
 
     @property
     def pieces(self) -> list[Piece]:
@@ -267,6 +268,7 @@ class DemandRow:
     subjects_told: str
     case_ids: list[uuid.UUID]
     recorded_by_name: str | None
+    decided_by: uuid.UUID | None
     decided_by_name: str | None
     recorded_at: datetime
     corrected: bool

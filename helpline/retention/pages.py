@@ -12,10 +12,12 @@ from werkzeug.wrappers import Response
 
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
+from helpline.foundation.errors import NotFound
 from helpline.foundation.i18n import format_when
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
 from helpline.retention.commands import Keep
+from helpline.retention.queries import listing
 from helpline.retention.queries.listing import PAGE
 from helpline.retention.schemas import (
     AfterQuery,
@@ -139,9 +141,11 @@ def _draw_rules(problem: Exception | None = None) -> str:
         for rule in showing.see_rules(ctx)
     ]
     may = holds(ctx.actor, Permission.RETENTION_EDIT)
-    form = refused(problem)
+    form, wrong = refused(problem), request.form.get("kind", "")
+    if form is not None and "months" in form["errors"]:  # each line of the table is a form of its own
+        form["errors"] = {f"months-{wrong}": form["errors"]["months"]}
     return render_template(
-        "retention/rules.html", rules=told, may=may, form=form, wrong=request.form.get("kind", ""),
+        "retention/rules.html", rules=told, may=may, form=form, wrong=wrong,
         tabs=_tabs("list_rules"),
     )  # fmt: skip
 
@@ -209,8 +213,16 @@ def propose(record_id: uuid.UUID) -> Response:
     return redirect(url_for("accounts.show_approval", approval_id=approval.id), 303)
 
 
+def _lifted(_problem: Exception | None, hold_id: uuid.UUID) -> Any:
+    """Pressed twice, or lifted by somebody else meanwhile: the record says how it stands."""
+    hold = listing.find_hold(hold_id)
+    if hold is None:
+        raise NotFound("hold", hold_id)
+    return redirect(url_for(".show_record", record_id=hold.record_id), 303)
+
+
 @pages.post("/retention/holds/<uuid:hold_id>/lift")
-@guard(Permission.HOLD_SET)
+@guard(Permission.HOLD_SET, retry=_lifted)
 def lift_hold(hold_id: uuid.UUID) -> Response:
     """Let the rules count for it again."""
     hold = deciding.lift_hold(acting(), hold_id)

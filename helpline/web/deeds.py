@@ -233,10 +233,12 @@ DETAILS: Mapping[str, object] = {
     "entry_id": _l("entry"),
     "factor_id": _l("second step"),
     "filters": _l("searched by"),
+    "first": _l("First day"),
     "former": _l("before"),
     "found": _l("found"),
     "items": _l("Entries"),
     "known": _l("here already"),
+    "last": _l("Last day"),
     "left": _l("left to do"),
     "note_id": _l("why:"),
     "of": _l("of"),
@@ -249,6 +251,7 @@ DETAILS: Mapping[str, object] = {
     "position": _l("place in the order"),
     "principal_id": _l("whom"),
     "reason": _l("because"),
+    "record_id": _l("Record"),
     "recipient": _l("Given to"),
     "rejected": _l("rejected"),
     "released": _l("Given all the same"),
@@ -284,3 +287,18 @@ DETAILS: Mapping[str, object] = {
     "whole": _l("whole"),
     "why": _l("because"),
 }
+# Which vocabulary has the words of a detail's values; and codes that mean the same wherever they are told.
+VALUES: Mapping[str, str] = {
+    "authority": "authority", "basis": "disclosure_basis", "categories": "affected", "outcome": "demand_outcome",
+    "recipient": "recipient", "risk_level": "risk", "step": "breach_step",
+}  # fmt: skip
+SAID: Mapping[str, object] = {
+    "forbidden": _l("not open to them"), "not_found": _l("not there, or not for them"),
+    "admin_role": _l("Make somebody an administrator"), "factor_reset": _l("Take away a lost second step"),
+    "bulk_export": _l("Take out many records"), "erasure": _l("Erase a record"), "subject": _l("Of one child"),
+    "bulk": _l("Many records, without names"), "calls": _l("Calls"), "cases": _l("Cases"), "call": _l("A call"),
+    "case": _l("A case"), "person": _l("A person"), "draft": _l("Calls begun and not saved"),
+    "import_file": _l("Files of old logs and their rejected rows"), "message": _l("Messages and mail"),
+    "session": _l("Sessions that are over"), "request": _l("somebody asked for it"),
+    "rule": _l("kept as long as the rule says"), "reached": _l("reached"), "not_reached": _l("not reached"),
+}  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import Flask
 from flask_babel import lazy_gettext as _l
 
-from helpline.web.deeds import DEEDS, DETAILS, RECORDS
+from helpline.web.deeds import DEEDS, DETAILS, RECORDS, SAID, VALUES
 
 WORDS: Mapping[str, Mapping[str, object]] = {
     "risk": {"immediate": _l("Immediate"), "high": _l("High"), "medium": _l("Medium"), "low": _l("Low")},
@@ -254,5 +254,16 @@ def word(vocabulary: str, code: object) -> str:
     return str(WORDS[vocabulary].get(str(code), code))
 
 
+def detail_word(detail: str, value: str) -> str:
+    """What an entry of the audit tells more of a deed, in words; a code that has none as it is, its parts apart."""
+    if detail == "taken":  # "case:read none", "health mask": what a role of the centre takes away, and what is left
+        code, _, left = value.partition(" ")
+        of, to = ("permission", "scope") if ":" in code else ("field_group", "field_access")
+        return f"{word(of, code)}: {word(to, left)}"
+    own = WORDS.get(VALUES.get(detail, ""), {})
+    return str(own.get(value) or SAID.get(value) or value.replace("_", " "))
+
+
 def init_words(app: Flask) -> None:
     app.jinja_env.globals["word"] = word
+    app.jinja_env.globals["detail_word"] = detail_word

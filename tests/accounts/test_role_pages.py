@@ -62,6 +62,10 @@ def test_making_changing_and_putting_aside(inside, admin, rows):
     assert post(inside, f"/staff/roles/{role_id}/retire", version="2").status_code == 303
     assert row(rows, admin)[0][-1] is False
     assert f"/staff/roles/{role_id}" not in inside.get("/staff/roles").text
+    aside = inside.get(f"/staff/roles/{role_id}").text
+    assert "This role was put aside." in aside
+    assert 'name="version"' not in aside
+    assert len(re.findall('class="btn main"', aside)) == 1
 
 
 def test_what_can_not_be_said_is_told_beside_it(inside, admin, rows):
@@ -71,7 +75,10 @@ def test_what_can_not_be_said_is_told_beside_it(inside, admin, rows):
     wider = make(inside, **{"scopes.call:read": "centre"})
     assert wider.status_code == 422
     assert row(rows, admin) == []
-    assert make(inside, **{"names.km": ""}).status_code == 422
+    for missing in ({"names.km": ""}, {"names.km": "", "names.en": ""}):
+        nameless = make(inside, **missing)
+        assert nameless.status_code == 422
+        assert 'href="#names">Give it a name in each language.' in nameless.text
     assert inside.get("/staff/roles/new?base=admin").status_code == 404
     assert inside.get(f"/staff/roles/{new_id()}").status_code == 404
 

@@ -76,6 +76,7 @@ def test_a_demand_and_its_correction(browser, world):
     again = client.get(f"/registers/demands/new?corrects_id={first}").text
     assert "The call of Monday" in again
     assert filled(again) == 1
+    assert f'name="received_at" type="datetime-local" value="{WHEN}"' in again, "its time stands as it was entered"
     changed = given | {"demand_id": second, "corrects_id": first, "outcome": "refused"}
     page = client.post("/registers/demands/new", data=form | changed, follow_redirects=True).text
     assert "Entered before" in page
@@ -83,6 +84,31 @@ def test_a_demand_and_its_correction(browser, world):
     auditor, _form = browser(world.auditor)
     assert "The call of Monday" in auditor.get(f"/registers/demands/{second}").text
     assert "The call of Monday" not in auditor.get("/registers/demands").text
+
+
+def test_a_correction_keeps_whom_it_is_about_and_who_decided_unless_somebody_says_otherwise(
+    browser, world, case_id, rows
+):
+    client, form = browser(world.supervisor)
+    [(code,)] = rows("SELECT code FROM cases WHERE id = %s", case_id)
+    first, second, third = (str(new_id()) for _ in range(3))
+    given = {
+        "received_at": WHEN, "kind": "police", "basis": "warrant", "outcome": "given", "subjects_told": "told",
+        "authority": "District police", "demanded": "The call of Monday",
+    }  # fmt: skip
+    deciding = given | {"demand_id": first, "cases": code, "decided_by": str(world.supervisor.id)}
+    assert client.post("/registers/demands/new", data=form | deciding).status_code == 303
+    again = client.get(f"/registers/demands/new?corrects_id={first}").text
+    assert f'<option value="{world.supervisor.id}" selected>' in again
+    assert 'name="same_cases" value="1" checked' in again
+    kept = given | {"demand_id": second, "corrects_id": first, "same_cases": "1"}
+    assert client.post("/registers/demands/new", data=form | kept).status_code == 303
+    other = given | {"demand_id": third, "corrects_id": second}
+    assert client.post("/registers/demands/new", data=form | other).status_code == 303
+    found = rows(
+        "SELECT case_ids FROM compelled_disclosures WHERE id = ANY(%s) ORDER BY recorded_at", [first, second, third]
+    )
+    assert found == [([case_id],), ([case_id],), ([],)]
 
 
 def test_what_was_told_by_telephone_stands_on_the_cases_page_and_not_on_the_auditors(browser, world, case_id, rows):
@@ -96,6 +122,11 @@ def test_what_was_told_by_telephone_stands_on_the_cases_page_and_not_on_the_audi
     assert "Where she is" in page
     assert filled(page) == 1
     assert f"/cases/{case_id}/disclosures" in client.get(f"/cases/{case_id}").text
+    again = client.get(f"/cases/{case_id}/disclosures/new?corrects_id={given['disclosure_id']}").text
+    assert f'name="given_at" type="datetime-local" value="{WHEN}"' in again, "its time stands as it was entered"
+    assert client.get(f"/cases/{case_id}/disclosures/new?corrects_id={new_id()}").status_code == 404
+    nothing = client.post(f"/cases/{case_id}/disclosures/new", data=form | given | {"groups": []})
+    assert "What kinds of data: Choose at least one." in nothing.text
     [(code,)] = rows("SELECT code FROM cases WHERE id = %s", case_id)
     auditor, _form = browser(world.auditor)
     seen = auditor.get(f"/registers/disclosures?case={code}").text
@@ -106,6 +137,9 @@ def test_what_was_told_by_telephone_stands_on_the_cases_page_and_not_on_the_audi
 
 
 def test_preparing_shows_what_is_withheld_and_why(browser, world, case_id):
+    leading, _form = browser(world.team_supervisor)
+    ledger = leading.get(f"/cases/{case_id}/disclosures").text
+    assert 'href="/registers/exports"' in ledger, "no rail leads a team's supervisor to what they made"
     client, form = browser(world.supervisor)
     page = client.get(f"/cases/{case_id}/export").text
     assert "Another person told it" in page
@@ -114,6 +148,7 @@ def test_preparing_shows_what_is_withheld_and_why(browser, world, case_id):
     assert filled(page) == 1
     wrong = client.post(f"/cases/{case_id}/export", data=form | {"export_id": str(new_id())})
     assert wrong.status_code == 422
+    assert "Given to: This is needed." in wrong.text
     assert client.get("/registers/exports").text.count("Of one child") == 0
 
 
@@ -159,6 +194,8 @@ def test_many_records_by_two_people(browser, world):
     assert "Make the file" in page
     assert filled(page) == 1
     made = client.post(f"/registers/exports/approved/{given['approval_id']}", data=form)
+    twice = client.post(f"/registers/exports/approved/{given['approval_id']}", data=form)
+    assert (twice.status_code, twice.location) == (303, made.location), "the second press finds what the first one made"
     file = client.post(f"{made.location}/download", data=form)
     assert file.headers["Content-Disposition"] == 'attachment; filename="export.csv"'
     assert file.data.startswith(b'\xef\xbb\xbf"month","channel"')

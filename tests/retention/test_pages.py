@@ -56,13 +56,48 @@ def test_the_list_names_cases_to_whom_they_are_open_alone(closed, world, browser
     assert browser(world.operator).get("/retention").status_code == 403
 
 
-def test_an_erased_case_is_a_page_that_says_so(closed, world, browser):
+def test_an_erased_case_is_a_page_that_says_so(closed, world, browser, rows):
     page = browser(world.supervisor).get(f"/cases/{closed[1]}")
     assert page.status_code == 200
     assert "Erased " in page.text
     assert "Bopha" not in page.text
     for deed in ("reopening", "Take it up again", "Record contact"):
         assert deed not in page.text
+    province = "SELECT p.names ->> 'en' FROM places p JOIN cases c ON c.province_id = p.id WHERE c.id = %s"
+    [(name,)] = rows(province, closed[1])
+    assert f"{name} · " in page.text, "the province stays"
+    assert "place not known" not in page.text
+    assert name in browser(world.supervisor).get("/cases?status=closed").text
+
+
+def test_nothing_is_given_out_or_entered_of_a_case_that_was_erased(closed, world, browser, rows):
+    supervisor = browser(world.supervisor, fresh=True)
+    page = supervisor.get(f"/cases/{closed[1]}/disclosures")
+    assert "This was erased." in page.text
+    assert f"/cases/{closed[1]}/export" not in page.text
+    assert "Enter what was told" not in page.text
+    assert "Make the package" not in supervisor.get(f"/cases/{closed[1]}/export").text
+    form = {"csrf_token": csrf(page), "recipient": "child", "recipient_name": "x", "reason": "y"}
+    answer = supervisor.post(f"/cases/{closed[1]}/export", data=form | {"export_id": str(new_id())})
+    assert answer.status_code == 409
+    assert "This was erased." in answer.text
+    told = {
+        "csrf_token": form["csrf_token"], "disclosure_id": str(new_id()), "given_at": "2026-01-02T10:00",
+        "recipient_kind": "police", "recipient": "x", "means": "telephone", "basis": "consent", "groups": ["story"],
+        "what": "y",
+    }  # fmt: skip
+    answer = supervisor.post(f"/cases/{closed[1]}/disclosures/new", data=told)
+    assert answer.status_code == 409
+    assert "This was erased." in answer.text
+    for table in ("exports", "disclosures"):
+        assert rows(f"SELECT count(*) FROM {table} WHERE centre_id = %s", world.centre.id) == [(0,)]
+
+
+def test_a_record_that_was_erased_says_that_and_no_more(closed, world, browser):
+    page = browser(world.supervisor).get(f"/retention/records/{closed[1]}")
+    assert "Erased " in page.text
+    assert "What would be erased" not in page.text
+    assert len(re.findall('class="btn main"', page.text)) == 1
 
 
 def test_an_erased_call_is_a_page_that_says_so(closed, world, browser, rows):
@@ -73,6 +108,8 @@ def test_an_erased_call_is_a_page_that_says_so(closed, world, browser, rows):
     page = browser(world.supervisor).get(f"/calls/{call_id}")
     assert "Erased " in page.text
     assert "neighbour heard" not in page.text
+    for untrue in ("Nothing was written down.", "anonymous", "not given"):
+        assert untrue not in page.text, "what is gone is not what nobody told"
 
 
 def test_asking_by_page_ends_at_the_approval_with_what_goes(closed, world, browser):
@@ -101,7 +138,7 @@ def test_what_is_wrong_is_said_beside_what_was_typed(closed, world, browser, row
     assert rows("SELECT count(*) FROM legal_holds WHERE record_id = %s", closed[0]) == [(0,)]
 
 
-def test_holding_and_lifting_by_page(closed, world, browser):
+def test_holding_and_lifting_by_page(closed, world, browser, rows):
     supervisor = browser(world.supervisor)
     path = f"/retention/records/{closed[0]}"
     token = csrf(supervisor.get(path))
@@ -111,8 +148,23 @@ def test_holding_and_lifting_by_page(closed, world, browser):
     assert "A court asks." in page.text
     assert "Ask that it be erased" not in page.text
     assert "A court asks." not in browser(world.auditor).get("/retention/holds").text
-    assert supervisor.post(f"/retention/holds/{held['hold_id']}/lift", data={"csrf_token": token}).status_code == 303
+    for _pressed in range(2):  # the second press finds what the first one did
+        answer = supervisor.post(f"/retention/holds/{held['hold_id']}/lift", data={"csrf_token": token})
+        assert (answer.status_code, answer.location) == (303, path)
+    assert rows("SELECT count(*) FROM legal_holds WHERE record_id = %s", closed[0]) == [(1,)]
+    assert supervisor.post(f"/retention/holds/{new_id()}/lift", data={"csrf_token": token}).status_code == 404
     assert "Ask that it be erased" in supervisor.get(path).text
+
+
+def test_each_label_belongs_to_a_field_of_its_own(closed, world, browser):
+    supervisor = browser(world.supervisor)
+    path = f"/retention/records/{closed[0]}"
+    page = supervisor.get(path)
+    ids = re.findall(r' id="([^"]+)"', page.text)
+    assert {"hold-reason", "erase-reason", "keep-reason"} <= set(ids)
+    assert sorted(ids) == sorted(set(ids))
+    wrong = supervisor.post(f"{path}/hold", data={"csrf_token": csrf(page), "hold_id": str(new_id())})
+    assert 'href="#hold-reason">Why: This is needed.' in wrong.text
 
 
 def test_a_rule_is_changed_by_page_and_a_wrong_one_is_not(closed, world, browser, rows):
@@ -121,7 +173,9 @@ def test_a_rule_is_changed_by_page_and_a_wrong_one_is_not(closed, world, browser
     rule = {"csrf_token": token, "kind": "case", "months": "60", "version": "0"}
     assert admin.post("/retention/rules", data=rule).status_code == 303
     assert admin.post("/retention/rules", data=rule).status_code == 409
-    assert admin.post("/retention/rules", data=rule | {"months": "0", "version": "1"}).status_code == 422
+    wrong = admin.post("/retention/rules", data=rule | {"months": "0", "version": "1"})
+    assert wrong.status_code == 422
+    assert 'href="#months-case">Closed cases, with their people and referrals: Between 1 and 1200.' in wrong.text
     assert rows("SELECT months FROM retention_rules WHERE centre_id = %s", world.centre.id) == [(60,)]
 
 

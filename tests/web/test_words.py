@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 import helpline.app  # noqa: F401  # every slice's schemas, through what wires them
-from helpline.accounts.vocabulary import ApprovalState
+from helpline.accounts.vocabulary import ApprovalKind, ApprovalState
 from helpline.calls import vocabulary as calls
 from helpline.cases.vocabulary import CaseAction
 from helpline.foundation.access.permissions import FieldGroup, Permission, SystemActor
@@ -18,9 +18,11 @@ from helpline.oversight.vocabulary import AlertKind, Witness
 from helpline.people.vocabulary import AgeBand, AgeKnown, Gender
 from helpline.referrals.vocabulary import ReferralState
 from helpline.registers import vocabulary as registers
+from helpline.retention.vocabulary import RecordKind, RuleKind
 from helpline.settings import ROOT
+from helpline.web.deeds import SAID, VALUES
 from helpline.web.schema import RecordOut
-from helpline.web.words import WORDS
+from helpline.web.words import WORDS, detail_word
 
 VOCABULARIES = {
     "risk": calls.RiskLevel, "channel": calls.CallChannel, "direction": calls.Direction, "kind": calls.CallKind,
@@ -96,7 +98,22 @@ def details():
 
 
 def test_every_detail_of_an_entry_has_a_word():
-    assert details() <= set(WORDS["detail"])
+    of_approvals = {"first", "last", "record_id"}  # told as they stand in the approval
+    assert details() | of_approvals <= set(WORDS["detail"])
+
+
+def test_values_of_details_are_told_in_words(app):
+    assert set(VALUES) <= set(WORDS["detail"])
+    assert set(VALUES.values()) <= set(WORDS)
+    asked = {*ApprovalKind, *RuleKind, *RecordKind, *registers.ExportKind, *registers.BulkKind}
+    assert {each.value for each in asked} | {"request", "rule", "forbidden", "not_found"} <= set(SAID)
+    with app.test_request_context():
+        assert detail_word("recipient", "police") == "Police"
+        assert detail_word("basis", "danger_to_life") == "Danger to life"
+        assert detail_word("what", "bulk_export") == "Take out many records"
+        assert detail_word("taken", "case:read none") == "Read cases: taken away"
+        assert detail_word("taken", "health mask") == "Health: hidden"
+        assert detail_word("template", "of_no_word") == "of no word"
 
 
 def test_every_kind_of_record_has_a_word():

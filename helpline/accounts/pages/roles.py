@@ -116,7 +116,7 @@ def new_role() -> str:
 @guard(Permission.USER_EDIT, retry=_draw_role, fresh=True)
 def create_role() -> Response:
     """Make a role."""
-    roles.create_role(acting(), RoleIn().load(posted()))
+    roles.create_role(acting(), RoleIn().load({"names": {}} | posted()))
     return redirect(url_for("accounts.list_roles", saved="1"), 303)
 
 
@@ -131,7 +131,7 @@ def show_role(role_id: uuid.UUID) -> str:
 @guard(Permission.USER_EDIT, retry=_draw_role, fresh=True)
 def edit_role(role_id: uuid.UUID) -> Response:
     """Change its names and what it takes away."""
-    change = RoleChangeIn().load(posted())
+    change = RoleChangeIn().load({"names": {}} | posted())
     version = change.pop("version")
     roles.edit_role(acting(), version, SaveRole(role_id, queries.get_role(role_id).base, **change))
     return redirect(url_for("accounts.list_roles", saved="1"), 303)

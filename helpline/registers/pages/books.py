@@ -42,9 +42,9 @@ SENTENCES.update(
 )
 
 
-def _local() -> str:
-    """Now, as a datetime field takes it, in the centre's time."""
-    return acting().now.astimezone(current_zone()).strftime("%Y-%m-%dT%H:%M")
+def _local(when: datetime | None = None) -> str:
+    """Then, or now, as a datetime field takes it, in the centre's time."""
+    return (when or acting().now).astimezone(current_zone()).strftime("%Y-%m-%dT%H:%M")
 
 
 def _lines(case_id: uuid.UUID, rows: list[v.LedgerLine]) -> list[dict[str, Any]]:
@@ -61,7 +61,8 @@ def case_disclosures(case_id: uuid.UUID) -> str:
     return render_template(
         "registers/ledger.html", case=case, number=case["code"],
         lines=_lines(case_id, looking.see_ledger(ctx, case_id)),
-        may=holds(ctx.actor, Permission.DISCLOSURE_RECORD), may_export=holds(ctx.actor, Permission.EXPORT_MAKE),
+        may=not case["erased_at"] and holds(ctx.actor, Permission.DISCLOSURE_RECORD),
+        may_export=not case["erased_at"] and holds(ctx.actor, Permission.EXPORT_MAKE),
     )  # fmt: skip
 
 
@@ -69,8 +70,11 @@ def _disclosure_again(problem: Exception | None, case_id: uuid.UUID) -> str:
     case = CaseOut().dump(cases.get_case(case_id))
     corrects = request.values.get("corrects_id", type=uuid.UUID)
     former = ledger.find_disclosure(corrects) if corrects else None
+    if corrects and (former is None or former.case_id != case_id):
+        raise NotFound("disclosure", corrects)
     return render_template(
-        "registers/disclosure.html", case=case, form=refused(problem, "groups"), now_local=_local(), former=former,
+        "registers/disclosure.html", case=case, form=refused(problem, "groups"), former=former,
+        when_local=_local(former.given_at if former else None),
         disclosure_id=request.form.get("disclosure_id") or new_id(), groups=options("field_group", forms.GROUPS),
         recipients=options("recipient", v.Recipient), means=options("means", v.Means),
         bases=options("disclosure_basis", v.Basis),
@@ -142,7 +146,8 @@ def _demand_again(problem: Exception | None) -> str:
     former = books.get_demand(corrects) if corrects else None
     found = accounts.list_users(ctx.actor.centre_id) if ctx.actor.centre_id else []
     return render_template(
-        "registers/new_demand.html", form=refused(problem), former=former, now_local=_local(),
+        "registers/new_demand.html", form=refused(problem), former=former,
+        when_local=_local(former.received_at if former else None),
         demand_id=request.form.get("demand_id") or new_id(), staff=[(user.id, user.name) for user in found],
         authorities=options("authority", v.Authority), bases=options("demand_basis", v.DemandBasis),
         outcomes=options("demand_outcome", v.DemandOutcome), told=options("told", v.Told),

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from helpline.foundation.access.engine import holds
 from helpline.foundation.access.permissions import Permission
+from helpline.foundation.errors import Invalid
 from helpline.foundation.i18n import LANGUAGES, format_when, speaking
 from helpline.foundation.ids import new_id
 from helpline.foundation.keyset import decode_key, encode_key
@@ -186,8 +187,17 @@ def ask_bulk() -> AnyResponse:
     return redirect(url_for("accounts.show_approval", approval_id=approval.id), 303)
 
 
+def _bulk_made(problem: Exception | None, approval_id: uuid.UUID) -> Any:
+    """Pressed twice: what the first press made; else the approval, which says how it stands."""
+    if isinstance(problem, Invalid):
+        return _bulk_again(problem)
+    if queries.find_export(approval_id) is not None:
+        return redirect(url_for(".show_export", export_id=approval_id), 303)
+    return redirect(url_for("accounts.show_approval", approval_id=approval_id), 303)
+
+
 @pages.post("/registers/exports/approved/<uuid:approval_id>")
-@guard(Permission.EXPORT_BULK, fresh=True)
+@guard(Permission.EXPORT_BULK, retry=_bulk_made, fresh=True)
 def make_bulk(approval_id: uuid.UUID) -> AnyResponse:
     """Make the file that was approved."""
     export = exporting.make_bulk(acting(), approval_id)

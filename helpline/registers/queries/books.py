@@ -19,7 +19,8 @@ PAGE = 50
 Key = tuple[datetime, uuid.UUID]
 Decider, Later = aliased(User), aliased(Demand)
 _DEMAND = (
-    "id", "corrects_id", "received_at", "authority", "basis", "outcome", "subjects_told", "case_ids", "recorded_at",
+    "id", "corrects_id", "received_at", "authority", "basis", "outcome", "subjects_told", "case_ids", "decided_by",
+    "recorded_at",
 )  # fmt: skip
 _BREACH = (
     "id", "version", "noticed_at", "notify_by", "categories", "people", "records", "authority_told_at",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from marshmallow import fields as f
 from marshmallow import post_load
 from marshmallow.validate import Length, OneOf, Regexp
@@ -21,7 +22,7 @@ GROUPS = (G.CHILD_IDENTITY, G.CONTACT, G.LOCATION, G.STORY, G.ALLEGED_PERPETRATO
 _KEYS = f.List(
     f.String(validate=Regexp(r"^[a-z]+:[0-9a-f-]{36}:[a-z_]+$")), load_default=list, validate=Length(max=20_000)
 )
-_MANY = Length(min=1, max=20)
+_MANY = Length(min=1, max=20, error=_l("Choose at least one."))
 
 
 class ExportIn(In):
@@ -88,6 +89,9 @@ class DemandIn(In):
     outcome = f.Enum(v.DemandOutcome, by_value=True, required=True)
     subjects_told = f.Enum(v.Told, by_value=True, required=True)
     cases = f.String(load_default="", validate=Length(max=400))
+    same_cases = f.Boolean(
+        load_default=False, metadata={"description": "Of a correction: also the cases of the entry it puts right"}
+    )  # fmt: skip
     decided_by = f.UUID(load_default=None, allow_none=True, metadata={"description": "Who of the staff decided"})
     authority = f.String(required=True, validate=LINE, metadata={"description": "Which authority exactly"})
     person = f.String(load_default="", validate=Length(max=200))

@@ -77,7 +77,8 @@ def gather(ctx: Context, case_id: uuid.UUID) -> Dossier:
     order = list(Section)
     records.sort(key=lambda each: (order.index(each.section), each.at or ctx.now))
     found = Dossier(
-        case_id, case.code, case.centre_id, case.team_id, ids.cases, ids.persons, tuple(records)
+        case_id, case.code, case.centre_id, case.team_id, ids.cases, ids.persons, tuple(records),
+        erased=case.erased_at is not None,
     )  # fmt: skip
     _note_reading(found)
     return found
@@ -96,7 +97,7 @@ def _identity(person: Person) -> Held:
     add.add(G.CONTACT, "phone", person.phone)
     add.add(G.CHILD_IDENTITY, "age", person.age, "age")
     add.add(G.CHILD_IDENTITY, "gender", person.gender, "gender")
-    add.add(G.CHILD_IDENTITY, "language", person.language)
+    add.add(G.CHILD_IDENTITY, "language", person.language, "language")
     for what, value in (person.background or {}).items():
         add.add(G.CHILD_IDENTITY, what, value)
     add.add(G.HEALTH, "disability", person.disability, "answer")

@@ -43,7 +43,8 @@ def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport
     """Put all that is held of the case's child into a sealed package. The same again by one id gives the first.
 
     Raises NotFound("case"); Forbidden for a case of another team, even where an override shows it;
-    Invalid("required", "reason" | "recipient_name"); Conflict("id_in_use").
+    Invalid("required", "reason" | "recipient_name"); Conflict("id_in_use"), Conflict("erased") for a case of which
+    nothing is left that tells of a child.
     """
     scope = require(ctx, Permission.EXPORT_MAKE, command.case_id)
     for name in ("reason", "recipient_name"):
@@ -55,6 +56,8 @@ def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport
     standing = queries.find_export(command.export_id)
     if standing is not None:
         return _the_same(ctx, standing, found)
+    if found.erased:
+        raise Conflict("erased")
     whole = replace(found, records=rules.decided(found.records, command.release, command.keep_back))
     given = replace(whole, records=rules.told_of(whole.records))
     pieces = [piece for piece in given.pieces if piece.why is None]

@@ -38,14 +38,16 @@ def record_disclosure(ctx: Context, command: RecordDisclosure) -> Disclosure:
     """Enter what was told or given by hand. The same again by one id gives the first.
 
     Raises NotFound("case" | "disclosure"), Invalid("required" | "in_the_future"),
-    Conflict("corrected_already" | "id_in_use").
+    Conflict("corrected_already" | "erased" | "id_in_use").
     """
     require(ctx, Permission.DISCLOSURE_RECORD, command.case_id)
-    centre_id = cases.centre_of(command.case_id)
+    case = cases.get_case(command.case_id)
     standing = ledger.find_disclosure(command.disclosure_id)
     if standing is not None:
         mine = (command.case_id, ctx.actor.id, command.recipient.strip(), command.what.strip())
         return _the_first(standing, mine, (standing.case_id, standing.recorded_by, standing.recipient, standing.what))
+    if case.erased_at is not None:
+        raise Conflict("erased")
     for name in ("recipient", "what"):
         if not getattr(command, name).strip():
             raise Invalid("required", name)
@@ -57,7 +59,7 @@ def record_disclosure(ctx: Context, command: RecordDisclosure) -> Disclosure:
         if ledger.is_corrected(former.id):
             raise Conflict("corrected_already")
     entry = Disclosure(
-        id=command.disclosure_id, case_id=command.case_id, centre_id=centre_id, corrects_id=command.corrects_id,
+        id=command.disclosure_id, case_id=case.id, centre_id=case.centre_id, corrects_id=command.corrects_id,
         given_at=min(command.given_at, ctx.now), recipient_kind=command.recipient_kind.value, means=command.means.value,
         basis=command.basis.value, field_groups=sorted(group.value for group in command.groups),
         recorded_by=ctx.actor.id, recorded_at=ctx.now,
@@ -88,13 +90,16 @@ def record_demand(ctx: Context, command: RecordDemand) -> Demand:
         if name not in words:
             raise Invalid("required", name)
     rules.check_past(command.received_at, ctx.now, "received_at")
-    if command.corrects_id is not None and books.get_demand(command.corrects_id).corrected:
+    former = books.get_demand(command.corrects_id) if command.corrects_id is not None else None
+    if former is not None and former.corrected:
         raise Conflict("corrected_already")
+    before = former.case_ids if former is not None and command.same_cases else []
     demand = Demand(
         id=command.demand_id, centre_id=ctx.actor.centre_id, corrects_id=command.corrects_id,
         received_at=min(command.received_at, ctx.now), authority=command.authority.value, basis=command.basis.value,
-        outcome=command.outcome.value, subjects_told=command.subjects_told.value, case_ids=_cases(command.cases),
-        decided_by=_colleague(ctx, command.decided_by), recorded_by=ctx.actor.id, recorded_at=ctx.now,
+        outcome=command.outcome.value, subjects_told=command.subjects_told.value,
+        case_ids=_cases(before, command.cases), decided_by=_colleague(ctx, command.decided_by),
+        recorded_by=ctx.actor.id, recorded_at=ctx.now,
     )  # fmt: skip
     demand.words = words
     db.session.add(demand)
@@ -106,8 +111,8 @@ def record_demand(ctx: Context, command: RecordDemand) -> Demand:
     return demand
 
 
-def _cases(numbers: Sequence[str]) -> list[uuid.UUID]:
-    found = [ledger.find_case(number.strip()) for number in numbers]
+def _cases(before: Sequence[uuid.UUID], numbers: Sequence[str]) -> list[uuid.UUID]:
+    found = [*before, *(ledger.find_case(number.strip()) for number in numbers)]
     if None in found:
         raise Invalid("case_unknown", "cases")
     return list(dict.fromkeys(each for each in found if each is not None))
