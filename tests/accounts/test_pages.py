@@ -280,7 +280,7 @@ def test_a_link_is_good_for_its_purpose_and_time_only(client, make_person):
     person = make_person("operator", status="invited")
     invitation = link_of(LinkPurpose.INVITATION, person)
     assert client.get(invitation.replace("/invitation/", "/password/")).status_code == 410
-    assert client.get(invitation[:-1] + "x").status_code == 410
+    assert client.get(invitation[:-1] + ("x" if invitation[-1] != "x" else "y")).status_code == 410
     assert client.get(link_of(LinkPurpose.INVITATION, person, hours=-1)).status_code == 410
     assert client.get(link_of(LinkPurpose.PASSWORD, person)).status_code == 410
     gone = make_person("operator", status="deactivated")

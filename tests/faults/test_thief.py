@@ -70,8 +70,10 @@ class Canaries:
 
 
 def input_schemas(kind=In):
+    """Those of the house: other tests make some of their own."""
     for each in kind.__subclasses__():
-        yield each
+        if each.__module__.startswith("helpline."):
+            yield each
         yield from input_schemas(each)
 
 
