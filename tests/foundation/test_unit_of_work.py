@@ -109,6 +109,7 @@ def test_a_refusal_before_anybody_is_proved_is_on_record_too(in_app, database_ur
 
 def test_a_connection_that_died_while_idle_is_made_anew(in_app, admin_url, monkeypatch):
     monkeypatch.setattr(database, "IDLE_SECONDS", 0)
+    db.engine.dispose()  # so that it is the only one, and is asked
     with unit_of_work(person()):
         pid = db.session.scalar(text("SELECT pg_backend_pid()"))
     with psycopg.connect(admin_url, autocommit=True) as admin:
