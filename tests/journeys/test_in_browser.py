@@ -243,7 +243,7 @@ def test_one_call_all_the_way(visits, stack, house):
     assign(visits.sign_in(people["supervisor"]), case, people["caseworker"])
     before = len(stack.receiver.to(people["caseworker"].email))
     stack.move_clock(FIRST_RESPONSE.total_seconds())
-    until(lambda: len(stack.receiver.to(people["caseworker"].email)) > before, "a reminder")
+    until(lambda: reminders(stack, people["caseworker"], before), "a reminder")
     record_contact(visits.sign_in(people["caseworker"]), case)
     assert len(reminders(stack, people["caseworker"], before)) == 1
 
