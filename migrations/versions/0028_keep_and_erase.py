@@ -35,8 +35,9 @@ _ASKED = f"""requested_by = {ME} AND {DECIDES} AND {OWN_CENTRE}
     AND (kind <> 'bulk_export' OR {ROLE} = 'supervisor')
     AND """
 ASKED_BEFORE = f"{_ASKED}(subject_id IS NULL OR {ABOUT_PERSON})"
-ASKED = f"""{_ASKED}CASE kind WHEN 'bulk_export' THEN true
-        WHEN 'erasure' THEN {ROLE} = 'supervisor' AND NOT app.held(record_id) AND ({OF_RECORD})
+ASKED = f"""{_ASKED}CASE kind WHEN 'bulk_export' THEN (SELECT app.kept('export:bulk'))
+        WHEN 'erasure' THEN {ROLE} = 'supervisor' AND (SELECT app.kept('retention:review'))
+            AND NOT app.held(record_id) AND ({OF_RECORD})
         ELSE {ABOUT_PERSON} END"""
 _MOVED = f"""CASE WHEN stopped_at IS NOT NULL THEN stopped_by = {ME} AND (subject_id = {ME} OR {DECIDES})
     ELSE decided_by = {ME} AND requested_by <> {ME} AND subject_id IS DISTINCT FROM {ME} AND {DECIDES}
