@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, Uuid, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,6 +39,7 @@ class DataExport(Sealed, Model):
     field_groups: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     items: Mapped[int]
     withheld: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    body_index: Mapped[bytes | None] = mapped_column(LargeBinary)  # of what was asked for: a repeat is told by it
     requested_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime]

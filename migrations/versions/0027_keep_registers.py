@@ -191,6 +191,7 @@ def _create_exports() -> None:
         "exports", *_head(), _column("team_id", sa.Uuid(), sa.ForeignKey("teams.id"), null=True),
         _column("kind", sa.Text()), _column("case_ids", pg.ARRAY(sa.Uuid())), _column("recipient", sa.Text(), null=True),
         _column("field_groups", pg.ARRAY(sa.Text())), _column("items", sa.Integer()), _column("withheld", pg.JSONB()),
+        _column("body_index", sa.LargeBinary(), null=True),
         _user("requested_by"), _column("made_at", AT), _column("expires_at", AT), _column("downloaded_at", AT, null=True),
         _column("gone_at", AT, null=True), _column("reason_sealed", sa.LargeBinary(), null=True),
         _column("recipient_sealed", sa.LargeBinary(), null=True), _column("body_sealed", sa.LargeBinary(), null=True),

@@ -150,7 +150,7 @@ WRITES = {
     "followups": "record_key, task_sealed, note_sealed, reason_sealed",
     "referral_asks": "record_key, decline_note_sealed",
     "disclosures": "record_key, recipient_sealed, what_sealed",
-    "exports": "record_key, body_sealed, reason_sealed, recipient_sealed, gone_at",
+    "exports": "record_key, body_index, body_sealed, reason_sealed, recipient_sealed, gone_at",
     "legal_holds": "record_key, reason_sealed",
     "retention_reviews": "keep_until",
     "retention_sweeps": "after_at, after_id, swept_at",

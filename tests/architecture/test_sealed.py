@@ -131,7 +131,8 @@ WHY = {
         "basis": CODE, "field_groups": CODE, "means": CODE, "recipient_kind": CODE, "record_key": KEY,
     },
     "exports": {
-        "field_groups": CODE, "kind": CODE, "recipient": CODE, "record_key": KEY, "withheld": CODES_AND_IDS,
+        "body_index": HMAC, "field_groups": CODE, "kind": CODE, "recipient": CODE, "record_key": KEY,
+        "withheld": CODES_AND_IDS,
     },
     "glass_overrides": {
         "case_code": "the case's number for people: it is read out, so it says nothing", "outcome": CODE, "record_key": KEY,

@@ -121,8 +121,8 @@ def plant(rows, case_id: uuid.UUID) -> dict[str, uuid.UUID]:
         *words["disclosures"], ids["disclosures"], centre_id, case_id, user_id,
     )  # fmt: skip
     rows(
-        "INSERT INTO exports (record_key, body_sealed, id, centre_id, team_id, kind, case_ids, recipient, field_groups, items,"
-        " withheld, requested_by, made_at, expires_at) VALUES (%s, %s, %s, %s, %s, 'subject', %s, 'child', '{}', 1, '{}', %s,"
+        "INSERT INTO exports (record_key, body_sealed, body_index, id, centre_id, team_id, kind, case_ids, recipient, field_groups, items,"
+        " withheld, requested_by, made_at, expires_at) VALUES (%s, %s, 'x', %s, %s, %s, 'subject', %s, 'child', '{}', 1, '{}', %s,"
         " now(), now() + interval '3 days')",
         *words["exports"], ids["exports"], centre_id, team_id, [case_id], user_id,
     )  # fmt: skip

@@ -156,7 +156,7 @@ UPDATED = {  # (actor, table): columns; `id` alone only locks the row, since a t
         "followups": "note_sealed reason_sealed record_key task_sealed",
         "referral_asks": "decline_note_sealed record_key",
         "disclosures": "recipient_sealed record_key what_sealed",
-        "exports": "body_sealed gone_at reason_sealed recipient_sealed record_key",
+        "exports": "body_index body_sealed gone_at reason_sealed recipient_sealed record_key",
         "legal_holds": "reason_sealed record_key",
         "retention_reviews": "keep_until",
         "retention_sweeps": "after_at after_id swept_at",

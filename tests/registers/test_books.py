@@ -21,6 +21,7 @@ from helpline.registers.vocabulary import (
     BreachState,
     BreachStep,
     DemandOutcome,
+    Told,
 )
 from tests.factories.accounts import make_user
 from tests.factories.calls import do
@@ -229,9 +230,13 @@ def test_a_form_that_was_sent_and_comes_with_other_words_is_refused(world):
         lambda: demand(world.admin, demand_id=demand_id, words=WORDS | {"given": "A name"}),
         lambda: demand(world.supervisor, demand_id=demand_id),
         lambda: demand(world.admin, demand_id=demand_id, corrects_id=demand(world.admin)),
+        lambda: demand(world.admin, demand_id=demand_id, outcome=DemandOutcome.GIVEN),
+        lambda: demand(world.admin, demand_id=demand_id, subjects_told=Told.TOLD),
         lambda: breach(world.admin, breach_id=breach_id, what="And a list."),
+        lambda: breach(world.admin, breach_id=breach_id, people=400),
         lambda: breach(world.supervisor, breach_id=breach_id),
         lambda: enter(world.admin, breach_id, entry_id=entry_id, words="And the driver."),
+        lambda: enter(world.admin, breach_id, entry_id=entry_id, kind=BreachStep.SUBJECTS_TOLD),
         lambda: enter(world.admin, breach(world.admin), entry_id=entry_id),
         lambda: enter(world.supervisor, breach_id, entry_id=entry_id),
     ):

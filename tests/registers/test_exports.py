@@ -20,7 +20,7 @@ from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.ids import new_id
 from helpline.registers.commands import RecordDemand
 from helpline.registers.services import dossier, exporting, recording
-from helpline.registers.vocabulary import Authority, DemandBasis, DemandOutcome, Told, Withheld
+from helpline.registers.vocabulary import Authority, DemandBasis, DemandOutcome, Recipient, Told, Withheld
 from tests.factories.calls import CANARY, PHONE, do, logged_call
 from tests.factories.cases import assign, make_world, open_case
 from tests.factories.privacy import break_glass, close
@@ -199,6 +199,12 @@ def test_the_same_again_makes_one(world, case_id, rows):
     assert {make(world.supervisor, case_id, export_id=export_id) for _ in range(2)} == {export_id}
     with pytest.raises(Conflict, match="id_in_use"):
         make(world.team_supervisor, case_id, export_id=export_id)
+    for other in (
+        {"keep_back": frozenset({"note:1:note"})}, {"release": frozenset({"call:1:narrative"})}, {"locale": "km"},
+        {"reason": "A court asked."}, {"recipient": Recipient.COURT}, {"recipient_name": "The court of Takeo"},
+    ):  # fmt: skip
+        with pytest.raises(Conflict, match="id_in_use"):  # else the file of before would be taken for this one
+            make(world.supervisor, case_id, export_id=export_id, **other)
     assert rows("SELECT count(*) FROM exports WHERE id = %s", export_id) == [(1,)]
 
 

@@ -15,13 +15,7 @@ from helpline.foundation.ids import new_id
 from helpline.referrals.services import portal, routing
 from helpline.registers.commands import RecordDemand
 from helpline.registers.services import looking, recording
-from helpline.registers.vocabulary import (
-    Authority,
-    DemandBasis,
-    DemandOutcome,
-    Recipient,
-    Told,
-)
+from helpline.registers.vocabulary import Authority, DemandBasis, DemandOutcome, Means, Recipient, Told
 from tests.factories.agencies import make_agency
 from tests.factories.calls import do
 from tests.factories.cases import assign, make_world, open_case
@@ -167,6 +161,9 @@ def test_the_same_again_enters_it_once(world, rows):
     for user, case, given in (
         (world.operator, case_id, {"what": "And where she sleeps."}),
         (world.operator, case_id, {"recipient": "Officer Dara"}),
+        (world.operator, case_id, {"recipient_kind": Recipient.COURT}),
+        (world.operator, case_id, {"means": Means.PAPER}),
+        (world.operator, case_id, {"groups": (G.LOCATION, G.STORY)}),
         (world.operator, open_case(world), {}),
         (world.supervisor, case_id, {}),
     ):

@@ -92,7 +92,7 @@ def test_what_lay_ready_to_be_fetched_goes_with_its_case(world, in_app, rows, er
     case_id, other = full_case(world), full_case(world)
     mine, theirs = (made.plant(rows, each)["exports"] for each in (case_id, other))
     erase(case_id)
-    look = "SELECT record_key, body_sealed IS NULL, gone_at IS NOT NULL, downloaded_at FROM exports WHERE id = %s"
+    look = "SELECT record_key, body_sealed IS NULL, gone_at IS NOT NULL, body_index FROM exports WHERE id = %s"
     assert rows(look, mine) == [(DESTROYED, True, True, None)]
     assert rows(look, theirs)[0][1:3] == (False, False)
 

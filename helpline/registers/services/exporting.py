@@ -9,7 +9,7 @@ import io
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from helpline.foundation.access.engine import require
 from helpline.foundation.access.permissions import FieldGroup, Permission, Scope
 from helpline.foundation.audit.recorder import record
 from helpline.foundation.context import Context
+from helpline.foundation.crypto.index import blind_index
 from helpline.foundation.db import db
 from helpline.foundation.errors import Conflict, Forbidden, Invalid, NotFound
 from helpline.foundation.tabular.rejects import safe_cell
@@ -40,7 +41,7 @@ Render = Callable[[Dossier], Mapping[str, str]]  # the package's readable files,
 
 
 def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport:
-    """Put all that is held of the case's child into a sealed package. The same again by one id gives the first.
+    """Put all that is held of the case's child into a sealed package. The same choices by one id give the first.
 
     Raises NotFound("case"); Forbidden for a case of another team, even where an override shows it;
     Invalid("required", "reason" | "recipient_name"); Conflict("id_in_use"), Conflict("erased") for a case of which
@@ -53,9 +54,11 @@ def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport
     found = dossier.gather(ctx, command.case_id)
     if scope is not Scope.CENTRE and found.team_id not in ctx.actor.team_ids:
         raise Forbidden(Permission.EXPORT_MAKE.value, command.case_id)
-    standing = queries.find_export(command.export_id)
+    standing, asked = queries.find_export(command.export_id), _asked(command)
     if standing is not None:
-        return _the_same(ctx, standing, found)
+        if (standing.requested_by, standing.body_index) != (ctx.actor.id, asked):
+            raise Conflict("id_in_use")
+        return standing
     if found.erased:
         raise Conflict("erased")
     whole = replace(found, records=rules.decided(found.records, command.release, command.keep_back))
@@ -65,7 +68,7 @@ def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport
     export = DataExport(
         id=command.export_id, centre_id=given.centre_id, team_id=given.team_id, kind=ExportKind.SUBJECT.value,
         case_ids=list(given.case_ids), recipient=command.recipient.value, field_groups=groups, items=len(pieces),
-        withheld=rules.count_withheld(whole.pieces), requested_by=ctx.actor.id, made_at=ctx.now,
+        withheld=rules.count_withheld(whole.pieces), body_index=asked, requested_by=ctx.actor.id, made_at=ctx.now,
         expires_at=ctx.now + rules.KEPT,
     )  # fmt: skip
     export.reason, export.recipient_name = command.reason.strip(), command.recipient_name.strip()
@@ -79,10 +82,10 @@ def make_export(ctx: Context, command: MakeExport, render: Render) -> DataExport
     return export
 
 
-def _the_same(ctx: Context, standing: DataExport, found: Dossier) -> DataExport:
-    if standing.requested_by != ctx.actor.id or standing.case_ids != list(found.case_ids):
-        raise Conflict("id_in_use")
-    return standing
+def _asked(command: MakeExport) -> bytes:
+    """Keyed digest of all that was chosen: who goes back and keeps a piece back must not be handed the first file."""
+    chosen = asdict(command) | {"release": sorted(command.release), "keep_back": sorted(command.keep_back)}
+    return blind_index("export-body", orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS).decode())
 
 
 def _package(given: Dossier, files: Mapping[str, str], ctx: Context) -> bytes:

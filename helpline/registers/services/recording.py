@@ -44,8 +44,15 @@ def record_disclosure(ctx: Context, command: RecordDisclosure) -> Disclosure:
     case = cases.get_case(command.case_id)
     standing = ledger.find_disclosure(command.disclosure_id)
     if standing is not None:
-        mine = (command.case_id, ctx.actor.id, command.recipient.strip(), command.what.strip())
-        return _the_first(standing, mine, (standing.case_id, standing.recorded_by, standing.recipient, standing.what))
+        mine = (
+            command.case_id, ctx.actor.id, command.recipient.strip(), command.what.strip(), command.recipient_kind,
+            command.means, command.basis, sorted(group.value for group in command.groups),
+        )  # fmt: skip
+        theirs = (
+            standing.case_id, standing.recorded_by, standing.recipient, standing.what, standing.recipient_kind,
+            standing.means, standing.basis, standing.field_groups,
+        )  # fmt: skip
+        return _the_first(standing, mine, theirs)
     if case.erased_at is not None:
         raise Conflict("erased")
     for name in ("recipient", "what"):
@@ -84,8 +91,11 @@ def record_demand(ctx: Context, command: RecordDemand) -> Demand:
     words = {name: text.strip() for name, text in command.words.items() if name in WORDS and text.strip()}
     standing = books.find_demand(command.demand_id)
     if standing is not None:
-        mine = (command.corrects_id, ctx.actor.id, words)
-        return _the_first(standing, mine, (standing.corrects_id, standing.recorded_by, standing.words))
+        codes = ("corrects_id", "authority", "basis", "outcome", "subjects_told", "decided_by")
+        mine = (ctx.actor.id, words, *(getattr(command, name) for name in codes))
+        return _the_first(
+            standing, mine, (standing.recorded_by, standing.words, *(getattr(standing, n) for n in codes))
+        )
     for name in _NEEDED:
         if name not in words:
             raise Invalid("required", name)
@@ -135,7 +145,9 @@ def open_breach(ctx: Context, command: OpenBreach) -> Breach:
     require(ctx, Permission.BREACH_RECORD)
     standing = books.find_breach(command.breach_id)
     if standing is not None:
-        return _the_first(standing, (ctx.actor.id, command.what.strip()), (standing.opened_by, standing.what))
+        mine = (ctx.actor.id, command.what.strip(), command.people, command.records, list(command.categories))
+        theirs = (standing.opened_by, standing.what, standing.people, standing.records, standing.categories)
+        return _the_first(standing, mine, theirs)
     if not command.what.strip():
         raise Invalid("required", "what")
     if not command.categories:
@@ -163,8 +175,8 @@ def enter_step(ctx: Context, command: EnterStep) -> None:
     require(ctx, Permission.BREACH_RECORD, command.breach_id)
     standing = books.find_entry(command.entry_id)
     if standing is not None:
-        mine = (command.breach_id, ctx.actor.id, command.words.strip())
-        _the_first(standing, mine, (standing.breach_id, standing.recorded_by, standing.words))
+        mine = (command.breach_id, ctx.actor.id, command.kind, command.words.strip())
+        _the_first(standing, mine, (standing.breach_id, standing.recorded_by, standing.kind, standing.words))
         return
     books.get_breach(command.breach_id, ctx.now)
     breach = books.find_open_breach(command.breach_id)

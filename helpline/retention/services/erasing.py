@@ -46,8 +46,8 @@ _UNSAY = (
 )
 # A file about the case that lies ready is destroyed like the rest; one that was fetched is gone already.
 _WITHDRAW = (
-    "UPDATE exports SET record_key = :key, body_sealed = NULL, reason_sealed = NULL, recipient_sealed = NULL,"
-    " gone_at = coalesce(gone_at, :at) WHERE case_ids && :cases"
+    "UPDATE exports SET record_key = :key, body_index = NULL, body_sealed = NULL, reason_sealed = NULL,"
+    " recipient_sealed = NULL, gone_at = coalesce(gone_at, :at) WHERE case_ids && :cases"
 )
 # Refusals stay: to whom a case is closed it stays closed.
 _END_GRANTS = (

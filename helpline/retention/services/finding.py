@@ -45,7 +45,8 @@ def _old(table: str, which: str) -> str:
 
 
 _TO_COME = "('queued', 'sending', 'unknown')"  # messages of which something is still to come
-# Leftovers by kind: statements of at most a batch each, run until they find nothing.
+# Leftovers by kind: statements of a batch each, run until they find nothing; the rows of an old log go with their file,
+# whose size has a limit.
 THROWN: Mapping[RuleKind, tuple[str, ...]] = {
     RuleKind.DRAFT: (_old("call_drafts", "centre_id = :centre AND saved_at < :before"),),
     RuleKind.MESSAGE: (
